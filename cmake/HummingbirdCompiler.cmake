@@ -1,10 +1,11 @@
 # Settings of everything that sees MLIR. One precompiled header serves all of it: the usual MLIR headers cost 24-40 s per
 # source file on one core, 1.5 s with the header (docs/architecture.md, "Building it").
-find_package(MLIR 22 REQUIRED CONFIG HINTS /usr/lib/llvm-22/lib/cmake/mlir)
+find_package(MLIR 22.1 REQUIRED CONFIG HINTS /usr/lib/llvm-22/lib/cmake/mlir)
 list(APPEND CMAKE_MODULE_PATH "${MLIR_CMAKE_DIR}" "${LLVM_CMAKE_DIR}")
 include(TableGen)
 include(AddLLVM)
 include(AddMLIR)
+include_directories(SYSTEM ${MLIR_INCLUDE_DIRS} ${LLVM_INCLUDE_DIRS})
 
 add_library(hb_pch OBJECT ${PROJECT_SOURCE_DIR}/cmake/Pch.cpp)
 target_include_directories(hb_pch SYSTEM PUBLIC ${MLIR_INCLUDE_DIRS} ${LLVM_INCLUDE_DIRS})
@@ -16,11 +17,4 @@ function(hb_compiler_library target)
   target_include_directories(${target} SYSTEM PUBLIC ${MLIR_INCLUDE_DIRS} ${LLVM_INCLUDE_DIRS})
   target_compile_options(${target} PRIVATE -w)
   target_precompile_headers(${target} REUSE_FROM hb_pch)
-endfunction()
-
-# hb_tablegen(output flags…): runs mlir-tblgen on ${td} into the mirrored build folder.
-function(hb_tablegen td output)
-  set(LLVM_TARGET_DEFINITIONS ${td})
-  mlir_tablegen(${output} ${ARGN} EXTRA_INCLUDES ${PROJECT_SOURCE_DIR})
-  set(TABLEGEN_OUTPUT ${TABLEGEN_OUTPUT} PARENT_SCOPE)
 endfunction()

@@ -1,0 +1,407 @@
+// Ops of the nn dialect, in the order of docs/reference/nn.md.
+#ifndef HB_NN_OPS
+#define HB_NN_OPS
+
+include "dialects/nn/NnDialect.td"
+include "mlir/IR/BuiltinAttributes.td"
+include "mlir/Interfaces/ControlFlowInterfaces.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/LoopLikeInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+def Nn_Tensor : StaticShapeTensorOf<[F64, F32, F16, BF16, I64]>;
+def Nn_Float : StaticShapeTensorOf<[F64, F32, F16, BF16]>;
+def Nn_Int : StaticShapeTensorOf<[I64]>;
+
+class Nn_Op<string mnemonic, list<Trait> traits = []> : Op<Nn_Dialect, mnemonic, traits>;
+class Nn_PureOp<string mnemonic, list<Trait> traits = []> : Nn_Op<mnemonic, !listconcat([Pure], traits)>;
+
+def Nn_ParamOp : Nn_PureOp<"param"> {
+  let summary = "a named weight of a checkpoint, or a run-time adapter factor";
+  let description = [{
+    `scope` names the checkpoint component (`unet`, `vae`, …; the empty string for a single component), `key` the tensor in
+    its state dict. The result has the stored shape and dtype. Scopes that start with `adapter:` are LoRA factors
+    (`<module path>.lora_A`, `.lora_B`, `.lora_scale`), filled at run time from adapter files. Never folded, never inlined.
+
+    ```mlir
+    %w = nn.param "unet" "conv_in.weight" : tensor<320x4x3x3xf16>
+    ```
+  }];
+  let arguments = (ins StrAttr:$scope, StrAttr:$key);
+  let results = (outs Nn_Float:$result);
+  let assemblyFormat = "$scope $key attr-dict `:` type($result)";
+}
+
+def Nn_ConstantOp : Nn_PureOp<"constant", [ConstantLike, AllTypesMatch<["value", "result"]>]> {
+  let summary = "a small table or a splat known at compile time";
+  let description = [{
+    ```mlir
+    %half = nn.constant dense<0.5> : tensor<f32>
+    ```
+  }];
+  let arguments = (ins ElementsAttr:$value);
+  let results = (outs Nn_Tensor:$result);
+  let assemblyFormat = "attr-dict $value";
+  let hasFolder = 1;
+}
+
+def Nn_UnaryOp : Nn_PureOp<"unary", [SameOperandsAndResultType]> {
+  let summary = "a named function of every element";
+  let description = [{
+    `gelu` is the exact form x·Φ(x); `quick_gelu` is x·σ(1.702x); `silu` is x·σ(x).
+
+    ```mlir
+    %y = nn.unary silu %x : tensor<2x320xf32>
+    ```
+  }];
+  let arguments = (ins Nn_UnaryKindAttr:$kind, Nn_Float:$x);
+  let results = (outs Nn_Float:$result);
+  let assemblyFormat = "$kind $x attr-dict `:` type($x)";
+}
+
+def Nn_BinaryOp : Nn_PureOp<"binary"> {
+  let summary = "a function of two tensors, element by element, with NumPy's broadcasting";
+  let description = [{
+    `eq` compares ids and yields 1 or 0 in `i64`. Float operands of different width are widened to the result's type.
+
+    ```mlir
+    %y = nn.binary add %x, %shift : (tensor<2x64x64x320xf32>, tensor<2x1x1x320xf32>) -> tensor<2x64x64x320xf32>
+    ```
+  }];
+  let arguments = (ins Nn_BinaryKindAttr:$kind, Nn_Tensor:$lhs, Nn_Tensor:$rhs);
+  let results = (outs Nn_Tensor:$result);
+  let assemblyFormat = "$kind $lhs `,` $rhs attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def Nn_ClampOp : Nn_PureOp<"clamp", [SameOperandsAndResultType]> {
+  let summary = "limits every element to a closed interval";
+  let description = [{
+    ```mlir
+    %y = nn.clamp %x [0.0, 1.0] : tensor<1x3x64x64xf32>
+    ```
+  }];
+  let arguments = (ins Nn_Float:$x, F64Attr:$low, F64Attr:$high);
+  let results = (outs Nn_Float:$result);
+  let assemblyFormat = "$x `[` $low `,` $high `]` attr-dict `:` type($x)";
+}
+
+def Nn_CastOp : Nn_PureOp<"cast"> {
+  let summary = "changes the element type (also i64 to float)";
+  let description = [{
+    ```mlir
+    %y = nn.cast %ids : tensor<2x12xi64> to tensor<2x12xf32>
+    ```
+  }];
+  let arguments = (ins Nn_Tensor:$x);
+  let results = (outs Nn_Tensor:$result);
+  let assemblyFormat = "$x attr-dict `:` type($x) `to` type($result)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+def Nn_LinearOp : Nn_PureOp<"linear"> {
+  let summary = "y = x·Wᵀ + b over the last axis";
+  let description = [{
+    `x` is `[…, K]`, `weight` `[N, K]`, `bias` `[N]`, the result `[…, N]`.
+
+    ```mlir
+    %y = nn.linear %x, %w, %b : (tensor<2x77x768xf32>, tensor<3072x768xf16>, tensor<3072xf16>) -> tensor<2x77x3072xf32>
+    ```
+  }];
+  let arguments = (ins Nn_Float:$x, Nn_Float:$weight, Optional<Nn_Float>:$bias);
+  let results = (outs Nn_Float:$result);
+  let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def Nn_LoraLinearOp : Nn_PureOp<"lora_linear"> {
+  let summary = "a linear with a rank-R update: y = x·Wᵀ + b + ((x·Aᵀ)∘s)·Bᵀ";
+  let description = [{
+    `a` is `[R, K]`, `b` `[N, R]`, `scale` `[R]` (α/r of the adapter that owns the row; several adapters stack along R,
+    unused rows are zero). Source: LoRA (Hu et al. 2021), PEFT's `lora.Linear`.
+
+    ```mlir
+    %y = nn.lora_linear %x, %w, lora(%a, %b, %s) : (tensor<2x64xf32>, tensor<32x64xf16>, tensor<4x64xf32>, tensor<32x4xf32>, tensor<4xf32>) -> tensor<2x32xf32>
+    ```
+  }];
+  let arguments = (ins Nn_Float:$x, Nn_Float:$weight, Optional<Nn_Float>:$bias, Nn_Float:$a, Nn_Float:$b, Nn_Float:$scale);
+  let results = (outs Nn_Float:$result);
+  let assemblyFormat = "$x `,` $weight `,` (`bias` `(` $bias^ `)` `,`)? `lora` `(` $a `,` $b `,` $scale `)` attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def Nn_MatmulOp : Nn_PureOp<"matmul"> {
+  let summary = "product of two activations, batched over equal leading axes";
+  let description = [{
+    `a` is `[…, M, K]`; `b` is `[…, K, N]`, or `[…, N, K]` with `transpose_b`.
+
+    ```mlir
+    %y = nn.matmul %a, %b {transpose_b} : (tensor<16x256xf32>, tensor<2x256xf32>) -> tensor<16x2xf32>
+    ```
+  }];
+  let arguments = (ins Nn_Float:$a, Nn_Float:$b, UnitAttr:$transpose_b);
+  let results = (outs Nn_Float:$result);
+  let assemblyFormat = "$a `,` $b attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def Nn_Conv2dOp : Nn_PureOp<"conv2d"> {
+  let summary = "cross-correlation over height and width with zero padding";
+  let description = [{
+    `weight` is `[O, I, kh, kw]` as stored. `padding` is top, bottom, left, right. `layout` says whether `x` and the result
+    are `[B, C, H, W]` (as imported) or `[B, H, W, C]` (after `simplify`).
+
+    ```mlir
+    %y = nn.conv2d %x, %w, %b {layout = #nn.layout<nchw>, strides = array<i64: 1, 1>, padding = array<i64: 1, 1, 1, 1>}
+       : (tensor<1x4x8x8xf32>, tensor<16x4x3x3xf16>, tensor<16xf16>) -> tensor<1x16x8x8xf32>
+    ```
+  }];
+  let arguments = (ins Nn_Float:$x, Nn_Float:$weight, Optional<Nn_Float>:$bias, DenseI64ArrayAttr:$strides,
+                       DenseI64ArrayAttr:$padding, Nn_LayoutAttr:$layout);
+  let results = (outs Nn_Float:$result);
+  let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def Nn_AttentionOp : Nn_PureOp<"attention"> {
+  let summary = "softmax(q·kᵀ·scale + mask)·v, head by head";
+  let description = [{
+    `q` is `[B, N, heads·d]`, `k` `[B, M, heads·d]`, `v` `[B, M, heads·dv]`, the result `[B, N, heads·dv]`: heads stand side
+    by side in the last axis. `mask` is additive and broadcasts: `[B or 1, N or 1, M]`. `causal` hides keys after the query
+    (N = M). No score matrix exists in memory at any phase.
+
+    ```mlir
+    %y = nn.attention %q, %k, %v {heads = 10 : i64, scale = 0.125 : f64} : (tensor<2x4096x640xf32>, tensor<2x77x640xf32>, tensor<2x77x640xf32>) -> tensor<2x4096x640xf32>
+    ```
+  }];
+  let arguments = (ins Nn_Float:$q, Nn_Float:$k, Nn_Float:$v, Optional<Nn_Float>:$mask, I64Attr:$heads, F64Attr:$scale, UnitAttr:$causal);
+  let results = (outs Nn_Float:$result);
+  let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def Nn_GroupNormOp : Nn_PureOp<"group_norm"> {
+  let summary = "normalises groups of channels of a picture (population variance), then scales and shifts";
+  let description = [{
+    ```mlir
+    %y = nn.group_norm %x, %w, %b {groups = 32 : i64, eps = 1.0e-5 : f64, layout = #nn.layout<nchw>} : (tensor<2x320x8x8xf32>, tensor<320xf16>, tensor<320xf16>) -> tensor<2x320x8x8xf32>
+    ```
+  }];
+  let arguments = (ins Nn_Float:$x, Nn_Float:$weight, Nn_Float:$bias, I64Attr:$groups, F64Attr:$eps, Nn_LayoutAttr:$layout);
+  let results = (outs Nn_Float:$result);
+  let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def Nn_LayerNormOp : Nn_PureOp<"layer_norm"> {
+  let summary = "normalises the last axis (population variance), then scales and shifts";
+  let description = [{
+    ```mlir
+    %y = nn.layer_norm %x, %w, %b {eps = 1.0e-5 : f64} : (tensor<2x77x768xf32>, tensor<768xf16>, tensor<768xf16>) -> tensor<2x77x768xf32>
+    ```
+  }];
+  let arguments = (ins Nn_Float:$x, Nn_Float:$weight, Nn_Float:$bias, F64Attr:$eps);
+  let results = (outs Nn_Float:$result);
+  let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def Nn_SoftmaxOp : Nn_PureOp<"softmax", [SameOperandsAndResultType]> {
+  let summary = "exp(x − max) / Σ over the last axis";
+  let description = [{
+    ```mlir
+    %p = nn.softmax %logits : tensor<2x2xf32>
+    ```
+  }];
+  let arguments = (ins Nn_Float:$x);
+  let results = (outs Nn_Float:$result);
+  let assemblyFormat = "$x attr-dict `:` type($x)";
+}
+
+def Nn_L2NormalizeOp : Nn_PureOp<"l2_normalize", [SameOperandsAndResultType]> {
+  let summary = "v / max(‖v‖₂, eps) over the last axis";
+  let description = [{
+    ```mlir
+    %y = nn.l2_normalize %x {eps = 1.0e-12 : f64} : tensor<2x256xf32>
+    ```
+  }];
+  let arguments = (ins Nn_Float:$x, F64Attr:$eps);
+  let results = (outs Nn_Float:$result);
+  let assemblyFormat = "$x attr-dict `:` type($x)";
+}
+
+def Nn_ReduceOp : Nn_PureOp<"reduce"> {
+  let summary = "sum, mean or maximum over some axes";
+  let description = [{
+    The reduced axes disappear from the result.
+
+    ```mlir
+    %y = nn.reduce max %x {axes = array<i64: 1>} : tensor<2x32xf32> -> tensor<2xf32>
+    ```
+  }];
+  let arguments = (ins Nn_ReduceKindAttr:$kind, Nn_Float:$x, DenseI64ArrayAttr:$axes);
+  let results = (outs Nn_Float:$result);
+  let assemblyFormat = "$kind $x attr-dict `:` type($x) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def Nn_ArgmaxOp : Nn_PureOp<"argmax"> {
+  let summary = "index of the first maximum over the last axis";
+  let description = [{
+    ```mlir
+    %i = nn.argmax %ids : tensor<2x77xi64> -> tensor<2xi64>
+    ```
+  }];
+  let arguments = (ins Nn_Tensor:$x);
+  let results = (outs Nn_Int:$result);
+  let assemblyFormat = "$x attr-dict `:` type($x) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def Nn_ConcatOp : Nn_PureOp<"concat"> {
+  let summary = "tensors side by side along an axis";
+  let description = [{
+    ```mlir
+    %y = nn.concat %a, %b {axis = 1 : i64} : (tensor<2x8x4x4xf32>, tensor<2x4x4x4xf32>) -> tensor<2x12x4x4xf32>
+    ```
+  }];
+  let arguments = (ins Variadic<Nn_Tensor>:$inputs, I64Attr:$axis);
+  let results = (outs Nn_Tensor:$result);
+  let assemblyFormat = "$inputs attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def Nn_SliceOp : Nn_PureOp<"slice"> {
+  let summary = "a contiguous part of a tensor; the result's shape gives the sizes";
+  let description = [{
+    ```mlir
+    %y = nn.slice %x {offsets = array<i64: 0, 4>} : tensor<2x8xf32> -> tensor<2x4xf32>
+    ```
+  }];
+  let arguments = (ins Nn_Tensor:$x, DenseI64ArrayAttr:$offsets);
+  let results = (outs Nn_Tensor:$result);
+  let assemblyFormat = "$x attr-dict `:` type($x) `->` type($result)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+def Nn_ReshapeOp : Nn_PureOp<"reshape"> {
+  let summary = "the same elements in row-major order under another shape";
+  let description = [{
+    ```mlir
+    %y = nn.reshape %x : tensor<2x8x8x320xf32> -> tensor<2x64x320xf32>
+    ```
+  }];
+  let arguments = (ins Nn_Tensor:$x);
+  let results = (outs Nn_Tensor:$result);
+  let assemblyFormat = "$x attr-dict `:` type($x) `->` type($result)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+def Nn_TransposeOp : Nn_PureOp<"transpose"> {
+  let summary = "reorders axes: result axis i is axis permutation[i] of the operand";
+  let description = [{
+    ```mlir
+    %y = nn.transpose %x {permutation = array<i64: 0, 2, 3, 1>} : tensor<2x320x8x8xf32> -> tensor<2x8x8x320xf32>
+    ```
+  }];
+  let arguments = (ins Nn_Tensor:$x, DenseI64ArrayAttr:$permutation);
+  let results = (outs Nn_Tensor:$result);
+  let assemblyFormat = "$x attr-dict `:` type($x) `->` type($result)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+def Nn_BroadcastOp : Nn_PureOp<"broadcast"> {
+  let summary = "repeats a tensor along axes of extent 1 and along new leading axes";
+  let description = [{
+    ```mlir
+    %y = nn.broadcast %x : tensor<1x8x64xf32> -> tensor<2x8x64xf32>
+    ```
+  }];
+  let arguments = (ins Nn_Tensor:$x);
+  let results = (outs Nn_Tensor:$result);
+  let assemblyFormat = "$x attr-dict `:` type($x) `->` type($result)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+def Nn_GatherOp : Nn_PureOp<"gather"> {
+  let summary = "rows of a table picked by index";
+  let description = [{
+    With `batch_dims` = 0: `table` `[V, D…]`, `index` `[I…]`, result `[I…, D…]` (an embedding, a row of a schedule).
+    With `batch_dims` = 1: `table` `[B, T, D…]`, `index` `[B]`, result `[B, D…]`: one row of each batch entry.
+    An index outside the table is an error that the runtime reports for program inputs before anything runs.
+
+    ```mlir
+    %e = nn.gather %table, %ids {batch_dims = 0 : i64} : (tensor<49408x768xf16>, tensor<2x77xi64>) -> tensor<2x77x768xf32>
+    ```
+  }];
+  let arguments = (ins Nn_Float:$table, Nn_Int:$index, I64Attr:$batch_dims);
+  let results = (outs Nn_Float:$result);
+  let assemblyFormat = "$table `,` $index attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def Nn_ResizeNearestOp : Nn_PureOp<"resize_nearest"> {
+  let summary = "nearest-neighbour resize of a picture: source index = ⌊i·in/out⌋";
+  let description = [{
+    ```mlir
+    %y = nn.resize_nearest %x {layout = #nn.layout<nchw>} : tensor<2x64x8x8xf32> -> tensor<2x64x16x16xf32>
+    ```
+  }];
+  let arguments = (ins Nn_Float:$x, Nn_LayoutAttr:$layout);
+  let results = (outs Nn_Float:$result);
+  let assemblyFormat = "$x attr-dict `:` type($x) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def Nn_AdaptiveAvgPoolOp : Nn_PureOp<"adaptive_avg_pool"> {
+  let summary = "mean over bins [⌊i·in/out⌋, ⌈(i+1)·in/out⌉) of height and width (torch's adaptive_avg_pool2d)";
+  let description = [{
+    ```mlir
+    %y = nn.adaptive_avg_pool %x {layout = #nn.layout<nchw>} : tensor<2x3x96x96xf32> -> tensor<2x3x56x56xf32>
+    ```
+  }];
+  let arguments = (ins Nn_Float:$x, Nn_LayoutAttr:$layout);
+  let results = (outs Nn_Float:$result);
+  let assemblyFormat = "$x attr-dict `:` type($x) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def Nn_RepeatOp : Nn_Op<"repeat", [SingleBlock, AttrSizedOperandSegments, RecursiveMemoryEffects,
+    DeclareOpInterfaceMethods<LoopLikeOpInterface>]> {
+  let summary = "a counted loop that carries tensors";
+  let description = [{
+    The body's first argument is the iteration (a scalar `i64` tensor, from 0), the others the carried values. The trip
+    count is `count` (a run-time scalar tensor) or the attribute `trip_count`; `max_trip_count` bounds the former and is
+    what tables indexed by the iteration are sized for.
+
+    ```mlir
+    %x = nn.repeat count(%steps) max 100 inits(%x0) : (tensor<i64>, tensor<1x4x8x8xf32>) -> (tensor<1x4x8x8xf32>) {
+    ^bb0(%i: tensor<i64>, %c: tensor<1x4x8x8xf32>):
+      nn.yield %c : tensor<1x4x8x8xf32>
+    }
+    ```
+  }];
+  let arguments = (ins Optional<Nn_Int>:$count, Variadic<Nn_Tensor>:$inits, I64Attr:$max_trip_count);
+  let results = (outs Variadic<Nn_Tensor>:$results);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "(`count` `(` $count^ `)`)? `max` $max_trip_count (`inits` `(` $inits^ `)`)? attr-dict `:` functional-type(operands, results) $body";
+  let hasVerifier = 1;
+}
+
+def Nn_YieldOp : Nn_Op<"yield", [Pure, Terminator, ReturnLike, HasParent<"RepeatOp">]> {
+  let summary = "ends the body of nn.repeat with the values for the next iteration";
+  let description = [{
+    ```mlir
+    nn.yield %x : tensor<2x4xf32>
+    ```
+  }];
+  let arguments = (ins Variadic<Nn_Tensor>:$values);
+  let assemblyFormat = "($values^ `:` type($values))? attr-dict";
+}
+
+#endif // HB_NN_OPS
