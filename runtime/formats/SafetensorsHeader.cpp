@@ -217,21 +217,23 @@ void checkTensor(const TensorInfo &info, uint64_t dataSize, const std::string &f
 
 /// Every byte of the data area must belong to exactly one tensor.
 void checkLayout(const SafetensorsHeader &header, uint64_t dataSize, const std::string &file) {
-  std::vector<const TensorInfo *> order;
+  std::vector<const TensorInfo *> order; // empty tensors own no byte, so where they point does not matter
   for (const auto &info : header.tensors)
-    order.push_back(&info);
+    if (info.byteSize() > 0)
+      order.push_back(&info);
   auto rank = [](const TensorInfo *info) { return std::tie(info->begin, info->end, info->name); };
   std::sort(order.begin(), order.end(), [&](auto *a, auto *b) { return rank(a) < rank(b); });
+  auto whereIs = [&](const TensorInfo *info) { return file + ":" + printable(info->name); };
+  // Overlaps first: a tensor moved onto another leaves a gap behind, and the overlap is what went wrong.
+  for (size_t i = 1; i < order.size(); ++i)
+    if (order[i]->begin < order[i - 1]->end)
+      throw Error(217, whereIs(order[i]), "data of its own",
+                  "bytes " + std::to_string(order[i]->begin) + " to " + std::to_string(std::min(order[i - 1]->end, order[i]->end)) + " shared with " + printable(order[i - 1]->name), kFetch);
   uint64_t end = 0;
-  const TensorInfo *previous = nullptr;
   for (const TensorInfo *info : order) {
-    std::string where = file + ":" + printable(info->name);
-    if (info->begin < end)
-      throw Error(217, where, "data of its own", "bytes " + std::to_string(info->begin) + " to " + std::to_string(end) + " shared with " + printable(previous->name), kFetch);
     if (info->begin > end)
-      throw Error(218, where, "data right after the tensor before it, at " + std::to_string(end), "data at " + std::to_string(info->begin), kFetch);
+      throw Error(218, whereIs(info), "data right after the tensor before it, at " + std::to_string(end), "data at " + std::to_string(info->begin), kFetch);
     end = info->end;
-    previous = info;
   }
   if (end != dataSize)
     throw Error(218, file, std::to_string(end) + " bytes of data", std::to_string(dataSize), "the header does not belong to this data; fetch the file again");
