@@ -180,7 +180,7 @@ void CpuGenerator::normal(std::span<double> out) {
 
 void CpuGenerator::uniform(std::span<float> out, float low, float high) {
   for (float &value : out)
-    value = uniform24() * (high - low) + low;
+    value = std::fma(uniform24(), high - low, low);
 }
 
 void CpuGenerator::kaimingUniform(std::span<float> out, int64_t fanIn) {

@@ -1,59 +1,33 @@
 #include "runtime/pipeline/SettingsFile.h"
 
 #include "runtime/base/Error.h"
+#include "runtime/base/MappedFile.h"
+#include "runtime/base/Text.h"
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
-#include <fstream>
 
 namespace hb {
 namespace {
 
 /// A value as a message shows it: one line, and never more than a glance takes in.
 std::string shown(const nlohmann::json &value) {
-  std::string text = value.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
-  return text.size() <= 80 ? text : text.substr(0, 77) + "...";
+  return printable(value.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace), 80);
 }
 
 const nlohmann::json kNull;
 
 } // namespace
 
-std::optional<std::string> readOptionalSettingsFile(const std::string &path) {
-  std::error_code code;
-  if (!std::filesystem::exists(path, code))
+std::optional<std::string> readIfPresent(const std::string &path) {
+  if (!isFile(path))
     return std::nullopt;
-  return readSettingsFile(path);
-}
-
-std::string readSettingsFile(const std::string &path) {
-  std::error_code code;
-  // Only plain files: opening a folder "works" on Linux, and a pipe or device could block or never end.
-  if (!std::filesystem::is_regular_file(path, code))
-    throw Error(630, path, "a file", std::filesystem::exists(path, code) ? "something that is not a plain file" : "nothing there",
-                "check the pipeline folder");
-  std::ifstream in(path, std::ios::binary);
-  if (!in)
-    throw Error(630, path, "a readable file", "a file that cannot be opened", "check its permissions");
-  // Read up to the limit rather than trusting a size asked for beforehand: the file may grow meanwhile.
-  std::string text;
-  char block[65536];
-  while (in.read(block, sizeof block) || in.gcount() > 0) {
-    text.append(block, size_t(in.gcount()));
-    if (int64_t(text.size()) > kLargestSettingsFile)
-      throw Error(631, path, "at most 64 MiB", "a larger file", "check the pipeline folder");
-  }
-  if (in.bad())
-    throw Error(630, path, "a readable file", "an error while reading", "check the disk");
-  return text;
+  return readTextFile(path);
 }
 
 Settings Settings::parse(std::string_view text, std::string where) {
   Settings settings;
-  settings.object_ = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (settings.object_.is_discarded())
-    throw Error(632, where, "a JSON object", "text that is not JSON", "the file may be cut off; get it again");
+  settings.object_ = parseJson(text, where, kSettingsErrors);
   if (!settings.object_.is_object())
     throw Error(632, where, "a JSON object", std::string("a JSON ") + settings.object_.type_name(), "get the file again");
   settings.where_ = std::move(where);

@@ -1,10 +1,8 @@
-// Reading the small files of a pipeline folder: whole texts with a size limit, and typed look-ups in one flat JSON object.
-//
-// These files come from strangers. Every failure names file and setting, and nothing is trusted: sizes are checked before memory is
-// taken, numbers before they are converted.
+// The settings of one file of a pipeline folder: a JSON object with typed look-ups that check ranges, and with the three answers to settings
+// that are not offered (unknown, unsupported value, must be absent).
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include "runtime/base/Json.h"
 
 #include <cstdint>
 #include <initializer_list>
@@ -16,18 +14,16 @@
 
 namespace hb {
 
-/// Largest file that is read whole: 64 MiB (a CLIP vocabulary has 1 MB, the largest known tokenizers about 20 MB).
-constexpr int64_t kLargestSettingsFile = int64_t(64) << 20;
+/// The numbers under which files of a pipeline folder report broken JSON and wrong values.
+constexpr JsonErrors kSettingsErrors = {632, 633};
 
-/// The bytes of a file. Errors: HB0630 (missing, not a plain file, unreadable), HB0631 (too large).
-std::string readSettingsFile(const std::string &path);
-/// The same, but an absent file is no error: some tokenizer files are optional.
-std::optional<std::string> readOptionalSettingsFile(const std::string &path);
+/// The text of a file that a folder need not have. Error: HB0902 if it is there and unreadable.
+std::optional<std::string> readIfPresent(const std::string &path);
 
 /// One JSON object with typed look-ups. A setting that is absent or null takes the fallback; one of another type is HB0633.
 class Settings {
 public:
-  /// text: the file's bytes; where: its name in messages. Errors: HB0632 (not JSON, or not an object).
+  /// text: the file's bytes; where: its name in messages. Errors: HB0632 (not JSON, or not an object), HB0633.
   static Settings parse(std::string_view text, std::string where);
 
   const std::string &where() const { return where_; }
