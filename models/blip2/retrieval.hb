@@ -1,6 +1,6 @@
 // BLIP-2 as a judge of how well a picture fits a text: contrastive score (ITC) and matching probability (ITM).
 import nn
-import vision, qformer
+import vision, qformer as q
 import clip.preprocess
 
 /// transformers Blip2ForImageTextRetrieval. Token ids are plain word pieces: `image_token_index` in the config, by which newer
@@ -13,8 +13,8 @@ module Blip2ForImageTextRetrieval(config) {
 
   vision_model: vision.Blip2VisionModel(config.vision_config)
   query_tokens: param[1, queries, width]
-  embeddings: qformer.Blip2TextEmbeddings(config.qformer_config)
-  qformer: qformer.Blip2QFormerModel(config.qformer_config)
+  embeddings: q.Blip2TextEmbeddings(config.qformer_config)
+  qformer: q.Blip2QFormerModel(config.qformer_config)
   vision_projection: nn.Linear(width, joint)
   text_projection: nn.Linear(width, joint)
   itm_head: nn.Linear(width, 2)
@@ -27,16 +27,16 @@ module Blip2ForImageTextRetrieval(config) {
 
   /// Unit vectors: one per query and picture, one per text.
   fn itc_vectors(image: tensor[B, N, K], ids: tensor[A, L; i64], mask: tensor[A, L; i64]) -> (tensor[B, queries, joint], tensor[A, joint]) {
-    let seen = self.qformer(query_rows(B), queries, image)
-    let read = self.qformer(embeddings(ids), 0, none, qformer_mask(mask))
+    let seen = qformer(query_rows(B), queries, image)
+    let read = qformer(embeddings(ids), 0, none, q.score_mask(mask))
     (l2_normalize(vision_projection(seen), eps: 1e-12), l2_normalize(text_projection(read[:, 0]), eps: 1e-12))
   }
 
   /// Logits of (no match, match): queries and text read together, mean of the head over the query rows.
   fn itm_logits(image: tensor[B, N, K], ids: tensor[B, L; i64], mask: tensor[B, L; i64]) -> tensor[B, 2] {
     let rows = concat([query_rows(B), embeddings(ids)], axis: 1)
-    let full = concat([zeros([B, 1, queries]), qformer_mask(mask)], axis: 2)
-    let out = self.qformer(rows, queries, image, full)
+    let full = concat([zeros([B, 1, queries]), q.score_mask(mask)], axis: 2)
+    let out = qformer(rows, queries, image, full)
     mean(itm_head(out[:, 0:queries]), axis: 1)
   }
 
@@ -46,8 +46,6 @@ module Blip2ForImageTextRetrieval(config) {
     let itc = max(sum(seen * read[:, newaxis, :], axis: 2), axis: 1)
     (itc, softmax(itm_logits(image, ids, mask))[:, 1])
   }
-
-  let qformer_mask = qformer.score_mask
 }
 
 /// Similarity of every picture with every text (transformers' logits_per_image with use_image_text_matching_head false).
