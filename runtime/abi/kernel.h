@@ -1,0 +1,19 @@
+/* The boundary between compiled kernels and the runtime: one function type, shared by compiler and runtime.
+ * docs/module-format.md describes what the buffers are. */
+#ifndef HB_RUNTIME_ABI_KERNEL_H
+#define HB_RUNTIME_ABI_KERNEL_H
+
+#include <stdint.h>
+
+/* Version of everything in this header and of the layouts of weights; recorded in the module file and compared on load. */
+#define HB_KERNEL_ABI_VERSION 1
+
+/* Floats after the logical end of every packed weight and arena value that a kernel may read (never use): whole vectors. */
+#define HB_READABLE_TAIL_BYTES 64
+
+/* Runs one task of a kernel. `buffers` are the operands, then the results; `scratch` is private to the calling thread,
+ * 64-byte aligned, as large as the kernel's scratch_bytes; `task` counts from 0 to the kernel's grid. Tasks are independent:
+ * any order, any thread, the same bits. */
+typedef void (*hb_kernel_fn)(void *const *buffers, void *scratch, int64_t task);
+
+#endif

@@ -1,0 +1,102 @@
+#include "runtime/exec/Executor.h"
+
+#include "runtime/base/Error.h"
+
+#include <chrono>
+#include <cstring>
+
+namespace hb {
+
+Executor::Executor(const Module &module, const Program &program, const CodeLibrary &code, WeightStore &weights, ThreadPool &pool)
+    : module_(module), program_(program), code_(code), weights_(weights), pool_(pool) {
+  weights_.prepare(program);
+  arena_ = AlignedBuffer(program.arenaBytes);
+  steps_ = flatten(program.commands);
+}
+
+std::vector<Executor::Step> Executor::flatten(const std::vector<Command> &commands) {
+  std::vector<Step> steps;
+  for (const Command &command : commands) {
+    Step step{&command, static_cast<uint32_t>(bindings_.size()), static_cast<uint32_t>(times_.size()), {}};
+    bindings_.insert(bindings_.end(), command.bindings.begin(), command.bindings.end());
+    if (command.kind == Command::Kind::Launch) {
+      times_.push_back({command.kernel});
+      pool_.reserveScratch(module_.kernels[command.kernel].scratchBytes);
+    }
+    step.body = flatten(command.body);
+    steps.push_back(std::move(step));
+  }
+  return steps;
+}
+
+void *Executor::resolve(const Binding &binding) const {
+  switch (binding.kind) {
+  case Binding::Kind::Arena:
+    return arena_.data() + binding.value;
+  case Binding::Kind::Weight:
+    return const_cast<std::byte *>(weights_.get(binding.value));
+  case Binding::Kind::Constant:
+    return const_cast<std::byte *>(module_.constants().data() + binding.value);
+  case Binding::Kind::Input:
+    return const_cast<void *>(inputs_[binding.value]);
+  case Binding::Kind::Output:
+    return outputs_[binding.value];
+  }
+  return nullptr;
+}
+
+void Executor::bind(const std::vector<const void *> &inputs, const std::vector<void *> &outputs) {
+  inputs_ = inputs;
+  outputs_ = outputs;
+  pointers_.clear();
+  for (const Binding &binding : bindings_)
+    pointers_.push_back(resolve(binding));
+}
+
+bool Executor::run() { return execute(steps_, 0); }
+
+bool Executor::execute(const std::vector<Step> &steps, int depth) {
+  for (const Step &step : steps) {
+    const Command &command = *step.command;
+    void *const *pointers = pointers_.data() + step.firstPointer;
+    switch (command.kind) {
+    case Command::Kind::Launch: {
+      hb_kernel_fn kernel = code_.kernel(command.kernel);
+      int64_t grid = module_.kernels[command.kernel].grid;
+      if (!profiling_) {
+        pool_.run(kernel, pointers, grid);
+        break;
+      }
+      auto start = std::chrono::steady_clock::now();
+      pool_.run(kernel, pointers, grid);
+      double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      LaunchTime &time = times_[step.time];
+      ++time.count;
+      time.seconds += seconds;
+      time.best = std::min(time.best, seconds);
+      break;
+    }
+    case Command::Kind::Copy:
+      std::memmove(pointers[1], pointers[0], command.bytes);
+      break;
+    case Command::Kind::Repeat: {
+      int64_t count = command.maxTripCount;
+      if (command.bindings.size() > 1)
+        std::memcpy(&count, pointers[1], sizeof count);
+      if (count < 0 || count > command.maxTripCount)
+        throw Error(508, program_.name, "0 to " + std::to_string(command.maxTripCount) + " iterations", std::to_string(count), "choose a number of steps in that range");
+      for (int64_t i = 0; i < count; ++i) {
+        if (depth == 0 && callback_ && !callback_(i, count))
+          return false;
+        std::memcpy(pointers[0], &i, sizeof i);
+        if (!execute(step.body, depth + 1))
+          return false;
+      }
+      break;
+    }
+    }
+  }
+  return true;
+}
+
+} // namespace hb

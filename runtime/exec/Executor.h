@@ -1,0 +1,67 @@
+// Runs a program of a module: bindings resolved to pointers once, then launches in order.
+#pragma once
+
+#include "runtime/device/cpu/CodeLibrary.h"
+#include "runtime/device/cpu/ThreadPool.h"
+#include "runtime/params/WeightStore.h"
+
+#include <functional>
+#include <vector>
+
+namespace hb {
+
+/// Time spent in one launch, added up over runs; for `hb-rt bench` and `--profile`.
+struct LaunchTime {
+  uint32_t kernel = 0;
+  uint64_t count = 0;
+  double seconds = 0, best = 1e30;
+};
+
+/// A program made ready to run: its arena and its weights exist, every binding is a pointer. `run` allocates nothing.
+class Executor {
+public:
+  /// Called before each iteration of the outermost loop (iteration, trip count); false stops the run.
+  using StepCallback = std::function<bool(int64_t, int64_t)>;
+
+  Executor(const Module &module, const Program &program, const CodeLibrary &code, WeightStore &weights, ThreadPool &pool);
+
+  const Program &program() const { return program_; }
+  /// `inputs[i]` and `outputs[i]` point at program().inputs[i].byteSize() bytes (and the readable tail); inputs are not written.
+  void bind(const std::vector<const void *> &inputs, const std::vector<void *> &outputs);
+  /// Returns false when the callback stopped it. HB0508 on a trip count out of range.
+  bool run();
+
+  void onStep(StepCallback callback) { callback_ = std::move(callback); }
+  /// Switches timing of single launches on or off.
+  void profile(bool on) { profiling_ = on; }
+  const std::vector<LaunchTime> &launchTimes() const { return times_; }
+
+private:
+  struct Step {
+    const Command *command;
+    uint32_t firstPointer;
+    uint32_t time;
+    std::vector<Step> body;
+  };
+
+  std::vector<Step> flatten(const std::vector<Command> &commands);
+  void *resolve(const Binding &binding) const;
+  bool execute(const std::vector<Step> &steps, int depth);
+
+  const Module &module_;
+  const Program &program_;
+  const CodeLibrary &code_;
+  WeightStore &weights_;
+  ThreadPool &pool_;
+  AlignedBuffer arena_;
+  std::vector<Step> steps_;
+  std::vector<Binding> bindings_; ///< of all commands, one after the other
+  std::vector<void *> pointers_;
+  std::vector<const void *> inputs_;
+  std::vector<void *> outputs_;
+  std::vector<LaunchTime> times_;
+  StepCallback callback_;
+  bool profiling_ = false;
+};
+
+} // namespace hb

@@ -1,0 +1,68 @@
+// An open module with everything its entries share: code, weights, threads.
+#pragma once
+
+#include "runtime/exec/Executor.h"
+#include "runtime/formats/Safetensors.h"
+
+#include <map>
+#include <memory>
+#include <string>
+
+namespace hb {
+
+struct SessionOptions {
+  std::string weights; ///< where the checkpoint lies now; empty: where it was at compile time
+  int threads = 0;     ///< 0: as many as the process may use
+};
+
+/// Owns a Module and runs its entries. Not for several threads at once.
+class Session {
+public:
+  /// HB0401 – HB0408 for the module, HB0210 – HB0233 for the checkpoint.
+  Session(const std::string &path, const SessionOptions &options);
+
+  const Module &module() const { return module_; }
+  const CodeLibrary &code() const { return code_; }
+  WeightStore &weights() { return *weights_; }
+  int threads() const { return pool_.threads(); }
+
+  /// The executor of an entry, made (weights packed, arena allocated) on first use. HB0501.
+  Executor &executor(const std::string &entry);
+  /// Frees the arena of an entry that is not needed any more.
+  void release(const std::string &entry) { executors_.erase(entry); }
+
+private:
+  Module module_;
+  CodeLibrary code_;
+  ThreadPool pool_;
+  std::unique_ptr<WeightStore> weights_;
+  std::map<std::string, std::unique_ptr<Executor>> executors_;
+};
+
+/// The inputs of a program taken from a safetensors file, checked (HB0502 – HB0505, HB0510) before anything is allocated for
+/// the run, and storage for its outputs.
+class ProgramTensors {
+public:
+  explicit ProgramTensors(const Program &program) : program_(program) {}
+
+  /// Reads and checks every input of `file`; F16 and BF16 are widened to F32.
+  void load(const SafetensorsFile &file);
+  /// Uses the caller's bytes for one input (same checks on ids); `name` as in the program.
+  void set(const std::string &name, const void *data, uint64_t bytes);
+  void allocateOutputs();
+  void bind(Executor &executor) const;
+  /// The outputs, in the program's order.
+  std::vector<TensorView> outputs() const;
+  /// One output's elements. HB0999 when there is none of that name.
+  const float *output(const std::string &name) const;
+
+private:
+  size_t inputIndex(const std::string &name) const;
+  void checkRange(const TensorSpec &spec, const void *data, const std::string &where) const;
+
+  const Program &program_;
+  std::map<std::string, AlignedBuffer> inputs_;
+  std::vector<AlignedBuffer> outputs_;
+};
+
+} // namespace hb

@@ -1,0 +1,142 @@
+// The module file (.hbm) as the runtime sees it: what `hbc` wrote, parsed and checked (docs/module-format.md).
+#pragma once
+
+#include "runtime/base/DType.h"
+#include "runtime/base/MappedFile.h"
+
+#include <nlohmann/json.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace hb {
+
+/// An input or output of a program.
+struct TensorSpec {
+  std::string name;
+  DType dtype = DType::F32;
+  std::vector<int64_t> shape;
+  /// For ids: the half-open interval of allowed values (the rows of the table they index).
+  std::optional<std::pair<int64_t, int64_t>> range;
+
+  int64_t elementCount() const;
+  uint64_t byteSize() const { return static_cast<uint64_t>(elementCount()) * dtypeSize(dtype); }
+};
+
+/// One checkpoint tensor that a weight is made of.
+struct WeightSource {
+  std::string scope, key;
+  DType dtype = DType::F32;
+  std::vector<int64_t> shape;
+};
+
+/// How a weight lies in memory (the `kernel` dialect's WeightLayout; names are the same).
+enum class WeightLayout { Dense, Panel16, GatedPanel16, WinogradF2, WinogradF4x2 };
+std::optional<WeightLayout> parseWeightLayout(std::string_view name);
+
+/// A weight as kernels read it: sources one after the other along axis 0, in a layout.
+struct WeightSpec {
+  std::vector<WeightSource> sources;
+  WeightLayout layout = WeightLayout::Dense;
+  DType dtype = DType::F32;    ///< of the packed elements
+  std::vector<int64_t> shape;  ///< logical, of all sources together
+};
+
+/// A linear that has a run-time adapter slot.
+struct AdapterSlot {
+  std::string path;
+  int64_t in = 0, out = 0;
+};
+
+/// The adapter slots of one network.
+struct AdapterSet {
+  std::string scope;
+  int64_t rank = 0;
+  std::vector<std::string> targets;
+  std::vector<AdapterSlot> sites;
+  std::vector<AdapterSlot> linears; ///< every linear of the network, to tell "not compiled in" from "no such module"
+};
+
+/// Where a command finds a tensor.
+struct Binding {
+  enum class Kind : uint8_t { Arena, Weight, Constant, Input, Output } kind = Kind::Arena;
+  uint64_t value = 0; ///< byte offset (Arena, Constant) or index
+};
+
+/// One command of a program.
+struct Command {
+  enum class Kind : uint8_t { Launch, Copy, Repeat } kind = Kind::Launch;
+  uint32_t kernel = 0;             ///< Launch
+  std::vector<Binding> bindings;   ///< Launch: operands, results. Copy: source, target. Repeat: counter[, count]
+  uint64_t bytes = 0;              ///< Copy
+  int64_t maxTripCount = 0;        ///< Repeat: the trip count when there is no count binding, its bound otherwise
+  std::vector<Command> body;       ///< Repeat
+};
+
+struct Program {
+  std::string name;
+  uint64_t arenaBytes = 0, lowerBoundBytes = 0;
+  std::vector<TensorSpec> inputs, outputs;
+  std::vector<Command> commands;
+  nlohmann::json stats;
+};
+
+struct KernelInfo {
+  std::string symbol, family, source;
+  int64_t grid = 1;
+  uint64_t scratchBytes = 0;
+  double flops = 0, bytes = 0;
+};
+
+/// Machine code of one target variant.
+struct CodeVariant {
+  std::string target, cpu;
+  std::vector<std::string> features;
+  uint64_t offset = 0, size = 0;
+};
+
+struct SignatureTensor {
+  std::string scope, name;
+  DType dtype = DType::F32;
+  std::vector<int64_t> shape;
+};
+
+struct ScopePath {
+  std::string name, path;
+};
+
+/// A loaded module. Immutable; blobs stay mapped as long as it lives.
+class Module {
+public:
+  /// Throws HB0401 – HB0409 on a file that is no module, of another version, truncated or inconsistent.
+  static Module open(const std::string &path);
+
+  const std::string &path() const { return file_.path(); }
+  std::string compiler, modelKind, modelPath, modelClass;
+  std::vector<std::string> flags;
+  std::vector<ScopePath> scopes;
+  std::vector<SignatureTensor> signature;
+  std::vector<WeightSpec> weights;
+  std::vector<AdapterSet> adapters;
+  std::vector<Program> programs;
+  std::vector<KernelInfo> kernels;
+  std::vector<CodeVariant> code;
+  nlohmann::json pipeline; ///< settings of `generate`; null for single networks
+  nlohmann::json header;   ///< the whole header, for `hb-rt inspect`
+
+  /// The program of an entry; HB0501 lists the entries there are.
+  const Program &entry(const std::string &name) const;
+  const Program *findEntry(const std::string &name) const;
+  std::span<const std::byte> blob(uint64_t offset, uint64_t size) const;
+  std::span<const std::byte> constants() const { return blob(constantsOffset_, constantsSize_); }
+  uint64_t fileSize() const { return file_.size(); }
+
+private:
+  MappedFile file_;
+  uint64_t blobStart_ = 0, constantsOffset_ = 0, constantsSize_ = 0;
+  friend class ModuleParser;
+};
+
+} // namespace hb

@@ -1,0 +1,252 @@
+// Parses and checks the header of a module file. Everything later code relies on (indices in range, offsets inside blobs and
+// arenas, sizes without overflow) is established here, so that a damaged or hostile file ends with an error and nothing else.
+#include "runtime/abi/kernel.h"
+#include "runtime/base/Error.h"
+#include "runtime/base/Json.h"
+#include "runtime/module/Module.h"
+
+#include <cstring>
+
+namespace hb {
+namespace {
+
+constexpr int64_t kFormat = 1;
+constexpr JsonErrors kErrors{402, 403};
+constexpr uint64_t kMaxHeader = 512ull << 20; // an SDXL pipeline's header is about 5 MB
+constexpr uint64_t kMaxBytes = 1ull << 46;    // 64 TiB: above any machine, below any overflow of sums
+
+} // namespace
+
+class ModuleParser {
+public:
+  explicit ModuleParser(Module &module) : module_(module) {}
+
+  void parse() {
+    auto bytes = module_.file_.bytes();
+    if (bytes.size() < 8)
+      throw Error(401, where(), "a module file", std::to_string(bytes.size()) + " bytes", "compile the model again");
+    uint64_t length;
+    std::memcpy(&length, bytes.data(), 8);
+    if (length > bytes.size() - 8 || length > kMaxHeader)
+      throw Error(401, where(), "a header inside the file", "a header of " + std::to_string(length) + " bytes in a file of " + std::to_string(bytes.size()),
+                  "the file is cut off or is no module; compile the model again");
+    module_.header = parseJson({reinterpret_cast<const char *>(bytes.data()) + 8, length}, where(), kErrors);
+    module_.blobStart_ = (8 + length + 63) / 64 * 64;
+    if (!module_.header.is_object())
+      throw Error(402, where(), "a JSON object as header", module_.header.type_name(), "compile the model again");
+    JsonObject root(module_.header, where(), kErrors);
+    int64_t format = root.integer("format");
+    if (format != kFormat)
+      throw Error(404, where(), "module format " + std::to_string(kFormat), "format " + std::to_string(format) + " written by " + root.string("compiler", "an unknown compiler"),
+                  "compile the model again with this version of hbc");
+    int64_t abi = root.integer("kernel_abi", HB_KERNEL_ABI_VERSION);
+    if (abi != HB_KERNEL_ABI_VERSION)
+      throw Error(404, where(), "kernel interface " + std::to_string(HB_KERNEL_ABI_VERSION), std::to_string(abi), "compile the model again with this version of hbc");
+    module_.compiler = root.string("compiler");
+    module_.flags = root.has("flags") ? root.strings("flags") : std::vector<std::string>{};
+    JsonObject model = root.object("model");
+    module_.modelKind = model.string("kind");
+    module_.modelPath = model.string("path");
+    module_.modelClass = model.string("class", "");
+    if (root.has("pipeline"))
+      module_.pipeline = root.require("pipeline");
+    constants(root);
+    each(root, "scopes", [&](JsonObject o) { module_.scopes.push_back({o.string("name"), o.string("path")}); });
+    each(root, "signature", [&](JsonObject o) { module_.signature.push_back({o.string("scope"), o.string("name"), dtype(o), shape(o, "shape", dtypeSize(dtype(o)))}); });
+    each(root, "weights", [&](JsonObject o) { module_.weights.push_back(weight(o)); });
+    each(root, "adapters", [&](JsonObject o) { module_.adapters.push_back(adapter(o)); });
+    each(root, "kernels", [&](JsonObject o) { module_.kernels.push_back(kernel(o)); });
+    each(root, "code", [&](JsonObject o) { module_.code.push_back(code(o)); });
+    each(root, "programs", [&](JsonObject o) { module_.programs.push_back(program(o)); });
+  }
+
+private:
+  const std::string &where() const { return module_.path(); }
+
+  template <typename Fn>
+  void each(const JsonObject &parent, const std::string &key, Fn fn) {
+    if (!parent.has(key))
+      return;
+    const nlohmann::json &list = parent.require(key);
+    if (!list.is_array())
+      parent.fail(key, "a list", list.type_name());
+    for (size_t i = 0; i < list.size(); ++i)
+      fn(JsonObject(list[i], where(), kErrors, key + "." + std::to_string(i)));
+  }
+
+  DType dtype(const JsonObject &o) {
+    std::string name = o.string("dtype");
+    if (auto type = parseDType(name))
+      return *type;
+    o.fail("dtype", "an element type", name);
+  }
+
+  std::vector<int64_t> shape(const JsonObject &o, const std::string &key, uint64_t elementSize) {
+    std::vector<int64_t> extents = o.integers(key);
+    uint64_t bytes = elementSize;
+    for (int64_t extent : extents) {
+      if (extent < 0 || (extent && bytes > kMaxBytes / static_cast<uint64_t>(extent)))
+        o.fail(key, "a shape of a possible size", o.require(key).dump());
+      bytes *= static_cast<uint64_t>(extent);
+    }
+    return extents;
+  }
+
+  uint64_t size(const JsonObject &o, const std::string &key) {
+    int64_t value = o.integer(key);
+    if (value < 0 || static_cast<uint64_t>(value) > kMaxBytes)
+      o.fail(key, "a size in bytes", std::to_string(value));
+    return static_cast<uint64_t>(value);
+  }
+
+  void checkBlob(const JsonObject &o, uint64_t offset, uint64_t bytes) {
+    uint64_t file = module_.file_.size();
+    uint64_t available = file > module_.blobStart_ ? file - module_.blobStart_ : 0;
+    if (offset > available || bytes > available - offset)
+      throw Error(405, where(), "a section inside the file", "bytes " + std::to_string(offset) + " to " + std::to_string(offset + bytes) + " of a blob area of " + std::to_string(available),
+                  "the file is cut off; compile the model again");
+  }
+
+  void constants(const JsonObject &root) {
+    if (!root.has("constants"))
+      return;
+    JsonObject o = root.object("constants");
+    module_.constantsOffset_ = size(o, "offset");
+    module_.constantsSize_ = size(o, "size");
+    checkBlob(o, module_.constantsOffset_, module_.constantsSize_);
+  }
+
+  WeightSpec weight(const JsonObject &o) {
+    WeightSpec spec;
+    auto layout = parseWeightLayout(o.string("layout"));
+    if (!layout)
+      o.fail("layout", "a weight layout", o.string("layout"));
+    spec.layout = *layout;
+    spec.dtype = dtype(o);
+    spec.shape = shape(o, "shape", dtypeSize(spec.dtype));
+    int64_t rows = 0;
+    each(o, "sources", [&](JsonObject s) {
+      WeightSource source{s.string("scope"), s.string("key"), dtype(s), shape(s, "shape", dtypeSize(dtype(s)))};
+      rows += source.shape.empty() ? 1 : source.shape[0];
+      if (source.shape.size() != spec.shape.size() || (!spec.shape.empty() && !std::equal(source.shape.begin() + 1, source.shape.end(), spec.shape.begin() + 1)))
+        s.fail("shape", "the weight's shape apart from its rows", s.require("shape").dump());
+      spec.sources.push_back(std::move(source));
+    });
+    if (spec.sources.empty() || (!spec.shape.empty() && rows != spec.shape[0]))
+      o.fail("sources", "sources with as many rows as the weight", std::to_string(rows));
+    return spec;
+  }
+
+  AdapterSet adapter(const JsonObject &o) {
+    AdapterSet set{o.string("scope"), o.integer("rank"), o.strings("targets"), {}, {}};
+    auto slots = [&](const char *key, std::vector<AdapterSlot> &out) { each(o, key, [&](JsonObject s) { out.push_back({s.string("path"), s.integer("in"), s.integer("out")}); }); };
+    slots("sites", set.sites);
+    slots("linears", set.linears);
+    return set;
+  }
+
+  KernelInfo kernel(const JsonObject &o) {
+    KernelInfo info{o.string("symbol"), o.string("family"), o.string("source", ""), o.integer("grid"), size(o, "scratch_bytes"), o.number("flops", 0), o.number("bytes", 0)};
+    if (info.grid < 0)
+      o.fail("grid", "a number of tasks", std::to_string(info.grid));
+    return info;
+  }
+
+  CodeVariant code(const JsonObject &o) {
+    CodeVariant variant{o.string("target"), o.string("cpu"), o.has("features") ? o.strings("features") : std::vector<std::string>{}, size(o, "offset"), size(o, "size")};
+    checkBlob(o, variant.offset, variant.size);
+    return variant;
+  }
+
+  TensorSpec tensor(const JsonObject &o) {
+    TensorSpec spec;
+    spec.name = o.string("name");
+    spec.dtype = dtype(o);
+    spec.shape = shape(o, "shape", dtypeSize(spec.dtype));
+    if (o.has("range")) {
+      auto range = o.integers("range");
+      if (range.size() != 2)
+        o.fail("range", "two integers", o.require("range").dump());
+      spec.range = {range[0], range[1]};
+    }
+    return spec;
+  }
+
+  Program program(const JsonObject &o) {
+    Program p;
+    p.name = o.string("name");
+    p.arenaBytes = size(o, "arena_bytes");
+    p.lowerBoundBytes = size(o, "lower_bound_bytes");
+    each(o, "inputs", [&](JsonObject t) { p.inputs.push_back(tensor(t)); });
+    each(o, "outputs", [&](JsonObject t) { p.outputs.push_back(tensor(t)); });
+    if (o.has("stats"))
+      p.stats = o.require("stats");
+    p.commands = commands(o, o.require("commands"), p, 0);
+    return p;
+  }
+
+  [[noreturn]] void badCommand(const Program &p, const nlohmann::json &command, const std::string &expected) {
+    throw Error(406, where() + ":" + p.name, expected, command.dump().substr(0, 120), "compile the model again");
+  }
+
+  Binding binding(const Program &p, const nlohmann::json &j) {
+    static constexpr std::pair<std::string_view, Binding::Kind> kKinds[] = {
+        {"a", Binding::Kind::Arena}, {"w", Binding::Kind::Weight}, {"c", Binding::Kind::Constant}, {"i", Binding::Kind::Input}, {"o", Binding::Kind::Output}};
+    if (j.is_array() && j.size() == 2 && j[0].is_string() && j[1].is_number_integer() && j[1].get<int64_t>() >= 0) {
+      uint64_t value = j[1].get<uint64_t>();
+      const uint64_t limits[] = {p.arenaBytes, module_.weights.size(), module_.constantsSize_, p.inputs.size(), p.outputs.size()};
+      for (auto &[letter, kind] : kKinds)
+        if (j[0].get_ref<const std::string &>() == letter) {
+          if (value >= limits[static_cast<int>(kind)])
+            break;
+          return {kind, value};
+        }
+    }
+    badCommand(p, j, "a binding inside the program's tables");
+  }
+
+  std::vector<Command> commands(const JsonObject &o, const nlohmann::json &list, const Program &p, int depth) {
+    if (!list.is_array() || depth > 8)
+      badCommand(p, list, "a list of commands");
+    std::vector<Command> out;
+    for (const nlohmann::json &j : list) {
+      if (!j.is_array() || j.empty() || !j[0].is_string())
+        badCommand(p, j, "a command");
+      const std::string &name = j[0].get_ref<const std::string &>();
+      Command c;
+      if (name == "launch" && j.size() == 3 && j[1].is_number_unsigned() && j[2].is_array()) {
+        if (j[1].get<uint64_t>() >= module_.kernels.size())
+          badCommand(p, j, "a kernel of the module");
+        c.kernel = j[1].get<uint32_t>();
+        for (const nlohmann::json &b : j[2])
+          c.bindings.push_back(binding(p, b));
+      } else if (name == "copy" && j.size() == 4 && j[3].is_number_unsigned()) {
+        c.kind = Command::Kind::Copy;
+        c.bindings = {binding(p, j[1]), binding(p, j[2])};
+        c.bytes = j[3].get<uint64_t>();
+      } else if (name == "repeat" && j.size() == 5 && j[2].is_number_unsigned()) {
+        c.kind = Command::Kind::Repeat;
+        c.maxTripCount = j[2].get<int64_t>();
+        c.bindings.push_back(binding(p, j[3]));
+        if (!j[1].is_null())
+          c.bindings.push_back(binding(p, j[1]));
+        c.body = commands(o, j[4], p, depth + 1);
+      } else {
+        badCommand(p, j, "a launch, copy or repeat command");
+      }
+      out.push_back(std::move(c));
+    }
+    return out;
+  }
+
+  Module &module_;
+};
+
+Module Module::open(const std::string &path) {
+  Module module;
+  module.file_ = MappedFile(path);
+  ModuleParser(module).parse();
+  return module;
+}
+
+} // namespace hb

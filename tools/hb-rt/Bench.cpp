@@ -1,0 +1,142 @@
+// hb-rt bench: times entries of a module, kernel by kernel, against the machine's peak.
+#include "runtime/base/AtomicFile.h"
+#include "runtime/base/Error.h"
+#include "runtime/device/cpu/PeakProbe.h"
+#include "runtime/exec/Session.h"
+#include "runtime/pipeline/Random.h"
+#include "tools/hb-rt/Commands.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <memory>
+#include <sys/resource.h>
+
+namespace hb::rt {
+namespace {
+
+struct BenchOptions {
+  std::string module, entry, kernel, json;
+  int repeat = 3, warmup = 1;
+  SessionOptions session;
+};
+
+/// Normal values for floats, small ids for integers: timing does not depend on them, NaN would.
+void fillInputs(const Program &program, ProgramTensors &tensors) {
+  CpuGenerator generator(1);
+  for (const TensorSpec &spec : program.inputs) {
+    if (spec.dtype == DType::I64) {
+      std::vector<int64_t> ids(spec.elementCount(), 1);
+      tensors.set(spec.name, ids.data(), spec.byteSize());
+    } else {
+      std::vector<float> values(spec.elementCount());
+      generator.normal(std::span<float>(values));
+      tensors.set(spec.name, values.data(), spec.byteSize());
+    }
+  }
+}
+
+struct KernelRow {
+  uint64_t count = 0;
+  double seconds = 0; ///< of one run: the best time of each launch, added up
+};
+
+double peakRssBytes() {
+  rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss * 1024.0;
+}
+
+nlohmann::json benchEntry(Session &session, const Program &program, const BenchOptions &options) {
+  PeakRates before = probePeak(0.2);
+  Executor &executor = session.executor(program.name);
+  ProgramTensors tensors(program);
+  fillInputs(program, tensors);
+  tensors.allocateOutputs();
+  tensors.bind(executor);
+  for (int i = 0; i < options.warmup; ++i)
+    executor.run();
+  executor.profile(true);
+  std::vector<double> times;
+  for (int i = 0; i < options.repeat; ++i) {
+    auto start = std::chrono::steady_clock::now();
+    executor.run();
+    times.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    std::fprintf(stderr, "%s: run %d of %d, %.1f ms\n", program.name.c_str(), i + 1, options.repeat, times.back() * 1e3);
+  }
+  double probe = std::max(before.best(), probePeak(0.2).best()) * session.threads();
+  std::sort(times.begin(), times.end());
+  std::map<uint32_t, KernelRow> rows;
+  double flops = 0;
+  for (const LaunchTime &time : executor.launchTimes()) {
+    uint64_t perRun = time.count / options.repeat;
+    rows[time.kernel].count += perRun;
+    rows[time.kernel].seconds += time.best * perRun;
+    flops += session.module().kernels[time.kernel].flops * perRun;
+  }
+  nlohmann::json kernels = nlohmann::json::array();
+  for (auto &[index, row] : rows) {
+    const KernelInfo &info = session.module().kernels[index];
+    if (!options.kernel.empty() && info.symbol != options.kernel)
+      continue;
+    double gflops = row.seconds > 0 ? info.flops * row.count / row.seconds * 1e-9 : 0;
+    kernels.push_back({{"name", info.symbol}, {"family", info.family}, {"count", row.count}, {"ms", row.seconds * 1e3}, {"gflops", gflops},
+                       {"gbytes_per_s", row.seconds > 0 ? info.bytes * row.count / row.seconds * 1e-9 : 0}, {"share", gflops / probe}, {"source", info.source}});
+  }
+  std::sort(kernels.begin(), kernels.end(), [](const nlohmann::json &a, const nlohmann::json &b) { return a["ms"].get<double>() > b["ms"].get<double>(); });
+  double best = times.front(), median = times[times.size() / 2];
+  return {{"entry", program.name}, {"threads", session.threads()}, {"cpu", session.code().variant().cpu}, {"probe_gflops", probe}, {"ms_min", best * 1e3}, {"ms_median", median * 1e3},
+          {"gflops", flops / best * 1e-9}, {"share_of_probe", flops / best * 1e-9 / probe}, {"peak_rss_bytes", peakRssBytes()},
+          {"planned_peak_bytes", program.arenaBytes + session.weights().packedBytes()}, {"kernels", kernels}};
+}
+
+void printTable(const nlohmann::json &result) {
+  std::printf("%s: min %.1f ms, median %.1f ms, %.1f GFLOP/s = %.0f %% of the probe (%.1f GFLOP/s, %d threads), peak memory %.0f MiB (planned %.0f MiB)\n", result["entry"].get<std::string>().c_str(),
+              result["ms_min"].get<double>(), result["ms_median"].get<double>(), result["gflops"].get<double>(), result["share_of_probe"].get<double>() * 100, result["probe_gflops"].get<double>(),
+              result["threads"].get<int>(), result["peak_rss_bytes"].get<double>() / 1048576, result["planned_peak_bytes"].get<double>() / 1048576);
+  std::printf("  %-18s %6s %10s %9s %8s %6s  %s\n", "kernel", "count", "ms", "GFLOP/s", "GB/s", "share", "source");
+  for (const nlohmann::json &k : result["kernels"])
+    std::printf("  %-18s %6d %10.3f %9.1f %8.1f %5.0f%%  %s\n", k["name"].get<std::string>().c_str(), k["count"].get<int>(), k["ms"].get<double>(), k["gflops"].get<double>(),
+                k["gbytes_per_s"].get<double>(), k["share"].get<double>() * 100, k["source"].get<std::string>().c_str());
+}
+
+int bench(const BenchOptions &options) {
+  Session session(options.module, options.session);
+  nlohmann::json results = nlohmann::json::array();
+  for (const Program &program : session.module().programs) {
+    if (!options.entry.empty() && program.name != options.entry)
+      continue;
+    results.push_back(benchEntry(session, program, options));
+    if (options.json.empty())
+      printTable(results.back());
+    session.release(program.name);
+  }
+  if (results.empty())
+    session.module().entry(options.entry);
+  nlohmann::json out = results.size() == 1 ? results[0] : nlohmann::json{{"entries", results}};
+  if (options.json == "-")
+    std::printf("%s\n", out.dump().c_str());
+  else if (!options.json.empty())
+    writeFileAtomically(options.json, out.dump(1) + "\n");
+  return 0;
+}
+
+} // namespace
+
+Action addBench(CLI::App &app) {
+  auto options = std::make_shared<BenchOptions>();
+  CLI::App *sub = app.add_subcommand("bench", "time the entries of a module, kernel by kernel, against the machine's measured peak");
+  sub->add_option("module", options->module, "the module (.hbm)")->required();
+  sub->add_option("entry", options->entry, "one entry (default: all)");
+  sub->add_option("--repeat", options->repeat, "timed runs")->check(CLI::PositiveNumber);
+  sub->add_option("--warmup", options->warmup, "runs before")->check(CLI::NonNegativeNumber);
+  sub->add_option("--kernel", options->kernel, "only this kernel in the table");
+  sub->add_option("--json", options->json, "write one JSON object to this file (- or nothing: stdout)")->expected(0, 1)->default_str("-")->run_callback_for_default();
+  sub->add_option("--weights", options->session.weights, "where the checkpoint lies now");
+  sub->add_option("--threads", options->session.threads, "threads (default: all processors)")->check(CLI::PositiveNumber);
+  return [options] { return bench(*options); };
+}
+
+} // namespace hb::rt
