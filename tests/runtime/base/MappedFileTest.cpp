@@ -1,0 +1,55 @@
+#include "runtime/base/MappedFile.h"
+#include "tests/runtime/base/ScratchFolder.h"
+
+#include <cstring>
+#include <sys/stat.h>
+
+namespace hb {
+namespace {
+
+using test::expectError;
+using test::ScratchFolder;
+
+TEST(MappedFile, MapsContents) {
+  ScratchFolder folder;
+  MappedFile file(folder.write("a", "hello"));
+  ASSERT_EQ(file.size(), 5u);
+  EXPECT_EQ(std::memcmp(file.bytes().data(), "hello", 5), 0);
+  MappedFile moved = std::move(file);
+  EXPECT_EQ(moved.size(), 5u);
+  EXPECT_EQ(file.size(), 0u);
+}
+
+TEST(MappedFile, EmptyFileIsValid) {
+  ScratchFolder folder;
+  MappedFile file(folder.write("a", ""));
+  EXPECT_EQ(file.size(), 0u);
+  EXPECT_TRUE(file.bytes().empty());
+}
+
+TEST(MappedFile, WhatCannotBeReadIsNamed) {
+  ScratchFolder folder;
+  expectError(902, [&] { MappedFile file(folder.path("none")); }, {"none"});
+  expectError(902, [&] { MappedFile file(folder.path()); }, {"a folder"});
+  ASSERT_EQ(::mkfifo(folder.path("pipe").c_str(), 0600), 0);
+  expectError(902, [&] { MappedFile file(folder.path("pipe")); }, {"no regular file"});
+}
+
+TEST(FileReader, ReadsAtOffsetsAndNotBeyondTheEnd) {
+  ScratchFolder folder;
+  FileReader file(folder.write("a", "0123456789"));
+  char part[4] = {};
+  file.read(7, part, 3);
+  EXPECT_STREQ(part, "789");
+  expectError(902, [&] { file.read(8, part, 3); }, {"too early"});
+}
+
+TEST(ReadTextFile, LimitsTheSize) {
+  ScratchFolder folder;
+  std::string path = folder.write("a", std::string(100, 'x'));
+  EXPECT_EQ(readTextFile(path).size(), 100u);
+  expectError(902, [&] { readTextFile(path, 99); }, {"100 bytes"});
+}
+
+} // namespace
+} // namespace hb
