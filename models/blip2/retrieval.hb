@@ -6,6 +6,7 @@ import clip.preprocess
 /// transformers Blip2ForImageTextRetrieval. Token ids are plain word pieces: `image_token_index` in the config, by which newer
 /// processors put placeholders in front of them, cuts nothing here.
 module Blip2ForImageTextRetrieval(config) {
+  require(contains([none, "absolute"], config.qformer_config.get("position_embedding_type")), "qformer_config.position_embedding_type is not \"absolute\"")
   let image_size = config.vision_config.get("image_size", 224)
   let queries = config.get("num_query_tokens", 32)
   let width = config.qformer_config.get("hidden_size", 768)

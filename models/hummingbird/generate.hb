@@ -16,6 +16,17 @@ fn picture(vae: any, latents: tensor[B, C, H, W]) -> tensor[B, 3, h, w] {
   clamp(vae.decode(latents / vae.scaling_factor) / 2 + 0.5, 0, 1)
 }
 
+/// Stops where the components of a pipeline folder do not fit together.
+fn fits(D: int, P: int, C: int) -> bool {
+  require(C == component("vae").latent_channels, "unet: in_channels is not the vae's latent_channels")
+  require(C == component("unet").out_channels, "unet: in_channels and out_channels differ")
+  require(D == component("text_encoder").hidden_size + component("text_encoder_2").hidden_size,
+          "unet: cross_attention_dim is not the sum of the two text encoders' hidden_size")
+  require(not has_component("image_encoder") or P == stored_shape(component("image_encoder"), "visual_projection.weight")[0],
+          "unet: the pooled embedding has another width than the image_encoder's projection")
+  true
+}
+
 /// The sampling loop and the decoder. `latents` is the initial noise times the scheduler's init_noise_sigma; the conditioning has the
 /// unconditional half first. The four tables have one row per step (the first `steps` rows count): the timestep, the factor on
 /// the denoiser's input, and the two coefficients of the affine step. The result `latents` is not yet divided by the scaling factor.
@@ -25,6 +36,7 @@ entry generate for pipeline (latents: tensor[B, C, H, W], encoder_hidden_states:
           fixed C = component("unet").in_channels, fixed D = component("unet").cross_attention_dim, fixed P = unet.pooled_width(component("unet")),
           fixed G = 2 * B, fixed S = 1000
     -> (latents: tensor[B, C, H, W], image: tensor[B, 3, h, w]) {
+  require(fits(D, P, C), "the components do not fit together")
   let net = unet.UNet2DConditionModel(component("unet"))
   let vae = autoencoder.AutoencoderKL(component("vae"))
   let x = repeat i in 0..steps max 1000 from x = latents =>
