@@ -1,0 +1,24 @@
+#include "lowering/emit/x86/Families.h"
+
+namespace hb::x86 {
+namespace {
+
+struct Row {
+  const char *op;
+  EmitFamily emit;
+};
+
+const Row rows[] = {
+    {"kernel.contract", emitContract},
+};
+
+} // namespace
+
+EmitFamily findFamily(llvm::StringRef opName) {
+  for (const Row &row : rows)
+    if (opName == row.op)
+      return row.emit;
+  return nullptr;
+}
+
+} // namespace hb::x86
