@@ -22,4 +22,9 @@ void NnDialect::initialize() {
       >();
 }
 
+mlir::Operation *NnDialect::materializeConstant(mlir::OpBuilder &builder, mlir::Attribute value, mlir::Type type, mlir::Location where) {
+  auto elements = llvm::dyn_cast<mlir::ElementsAttr>(value);
+  return elements && elements.getType() == type ? ConstantOp::create(builder, where, type, elements) : nullptr;
+}
+
 } // namespace hb::nn

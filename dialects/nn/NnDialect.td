@@ -16,6 +16,7 @@ def Nn_Dialect : Dialect {
     until the `kernels` phase.
   }];
   let useDefaultAttributePrinterParser = 1;
+  let hasConstantMaterializer = 1;
   let dependentDialects = ["::mlir::func::FuncDialect"];
 }
 

@@ -1,4 +1,4 @@
-// Verifiers, folders and interface methods of the nn ops.
+// Folders and interface methods of the nn ops. The verifiers stand in Verify*.cpp.
 #include "dialects/nn/Nn.h"
 
 #include "mlir/IR/Builders.h"
@@ -7,35 +7,28 @@ using namespace mlir;
 
 namespace hb::nn {
 
+// Folders only forget ops that change nothing: what needs new ops is a pattern of the simplify phase.
 OpFoldResult ConstantOp::fold(FoldAdaptor) { return getValue(); }
 OpFoldResult CastOp::fold(FoldAdaptor) { return getX().getType() == getType() ? getX() : Value(); }
 OpFoldResult SliceOp::fold(FoldAdaptor) { return getX().getType() == getType() ? getX() : Value(); }
-OpFoldResult ReshapeOp::fold(FoldAdaptor) { return getX().getType() == getType() ? getX() : Value(); }
 OpFoldResult BroadcastOp::fold(FoldAdaptor) { return getX().getType() == getType() ? getX() : Value(); }
-OpFoldResult TransposeOp::fold(FoldAdaptor) { return {}; }
+
+OpFoldResult ReshapeOp::fold(FoldAdaptor adaptor) {
+  if (getX().getType() == getType())
+    return getX();
+  if (auto constant = dyn_cast_if_present<DenseElementsAttr>(adaptor.getX()))
+    return constant.reshape(cast<ShapedType>(getType()));
+  return {};
+}
+
+OpFoldResult TransposeOp::fold(FoldAdaptor) {
+  for (auto [i, axis] : llvm::enumerate(getPermutation()))
+    if (static_cast<int64_t>(i) != axis)
+      return {};
+  return getX();
+}
 
 SmallVector<Region *> RepeatOp::getLoopRegions() { return {&getBody()}; }
-
-LogicalResult BinaryOp::verify() { return success(); }
-LogicalResult CastOp::verify() { return success(); }
-LogicalResult LinearOp::verify() { return success(); }
-LogicalResult LoraLinearOp::verify() { return success(); }
-LogicalResult MatmulOp::verify() { return success(); }
-LogicalResult Conv2dOp::verify() { return success(); }
-LogicalResult AttentionOp::verify() { return success(); }
-LogicalResult GroupNormOp::verify() { return success(); }
-LogicalResult LayerNormOp::verify() { return success(); }
-LogicalResult ReduceOp::verify() { return success(); }
-LogicalResult ArgmaxOp::verify() { return success(); }
-LogicalResult ConcatOp::verify() { return success(); }
-LogicalResult SliceOp::verify() { return success(); }
-LogicalResult ReshapeOp::verify() { return success(); }
-LogicalResult TransposeOp::verify() { return success(); }
-LogicalResult BroadcastOp::verify() { return success(); }
-LogicalResult GatherOp::verify() { return success(); }
-LogicalResult ResizeNearestOp::verify() { return success(); }
-LogicalResult AdaptiveAvgPoolOp::verify() { return success(); }
-LogicalResult RepeatOp::verify() { return success(); }
 
 } // namespace hb::nn
 

@@ -64,6 +64,11 @@ def Nn_BinaryOp : Nn_PureOp<"binary"> {
   let description = [{
     `eq` compares ids and yields 1 or 0 in `i64`. Float operands of different width are widened to the result's type.
 
+    * (C1) both operands are floats, or both `i64`; `eq` takes `i64`.
+    * (C2) the result is of the same sort.
+    * (C3) the shapes broadcast, aligned at the last axis.
+    * (C4) the result has the broadcast shape.
+
     ```mlir
     %y = nn.binary add %x, %shift : (tensor<2x64x64x320xf32>, tensor<2x1x1x320xf32>) -> tensor<2x64x64x320xf32>
     ```
@@ -89,6 +94,9 @@ def Nn_ClampOp : Nn_PureOp<"clamp", [SameOperandsAndResultType]> {
 def Nn_CastOp : Nn_PureOp<"cast"> {
   let summary = "changes the element type (also i64 to float)";
   let description = [{
+    * (C1) the shape stays.
+    * (C2) a float does not become an id.
+
     ```mlir
     %y = nn.cast %ids : tensor<2x12xi64> to tensor<2x12xf32>
     ```
@@ -104,6 +112,10 @@ def Nn_LinearOp : Nn_PureOp<"linear"> {
   let summary = "y = x·Wᵀ + b over the last axis";
   let description = [{
     `x` is `[…, K]`, `weight` `[N, K]`, `bias` `[N]`, the result `[…, N]`.
+
+    * (C1) `x` has at least one axis, `weight` two, and `K` agrees.
+    * (C2) `bias` is `[N]`.
+    * (C3) the result is `[…, N]`.
 
     ```mlir
     %y = nn.linear %x, %w, %b : (tensor<2x77x768xf32>, tensor<3072x768xf16>, tensor<3072xf16>) -> tensor<2x77x3072xf32>
@@ -121,6 +133,11 @@ def Nn_LoraLinearOp : Nn_PureOp<"lora_linear"> {
     `a` is `[R, K]`, `b` `[N, R]`, `scale` `[R]` (α/r of the adapter that owns the row; several adapters stack along R,
     unused rows are zero). Source: LoRA (Hu et al. 2021), PEFT's `lora.Linear`.
 
+    * (C1) `x` has at least one axis, `weight` two, and `K` agrees.
+    * (C2) `bias` is `[N]`.
+    * (C3) the result is `[…, N]`.
+    * (C4) `a` is `[R, K]`, `b` `[N, R]`, `scale` `[R]`.
+
     ```mlir
     %y = nn.lora_linear %x, %w, lora(%a, %b, %s) : (tensor<2x64xf32>, tensor<32x64xf16>, tensor<4x64xf32>, tensor<32x4xf32>, tensor<4xf32>) -> tensor<2x32xf32>
     ```
@@ -131,10 +148,37 @@ def Nn_LoraLinearOp : Nn_PureOp<"lora_linear"> {
   let hasVerifier = 1;
 }
 
+def Nn_GatedLinearOp : Nn_PureOp<"gated_linear", [AttrSizedOperandSegments]> {
+  let summary = "two linears of one input, the second of which gates the first: y = u ∘ f(g), [u, g] = x·Wᵀ + b";
+  let description = [{
+    GEGLU (Shazeer 2020, "GLU Variants Improve Transformer") with `kind` = gelu. The first N rows of `weight` make the value
+    `u`, the other N the gate `g`. With `lora` both halves get the rank-R update of `nn.lora_linear`. Made by
+    `hb-fuse-gated-linear`; the importer does not write it.
+
+    * (C1) `x` is `[…, K]`, `weight` `[2N, K]`.
+    * (C2) `bias` is `[2N]`.
+    * (C3) the result is `[…, N]`.
+    * (C4) `a` is `[R, K]`, `b` `[2N, R]`, `scale` `[R]`: all three or none.
+
+    ```mlir
+    %y = nn.gated_linear gelu %x, %w, bias(%b) : (tensor<2x64x320xf32>, tensor<2560x320xf16>, tensor<2560xf16>) -> tensor<2x64x1280xf32>
+    ```
+  }];
+  let arguments = (ins Nn_UnaryKindAttr:$kind, Nn_Float:$x, Nn_Float:$weight, Optional<Nn_Float>:$bias,
+                       Optional<Nn_Float>:$a, Optional<Nn_Float>:$b, Optional<Nn_Float>:$scale);
+  let results = (outs Nn_Float:$result);
+  let assemblyFormat = "$kind $x `,` $weight (`,` `bias` `(` $bias^ `)`)? (`,` `lora` `(` $a^ `,` $b `,` $scale `)`)? attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
 def Nn_MatmulOp : Nn_PureOp<"matmul"> {
   let summary = "product of two activations, batched over equal leading axes";
   let description = [{
     `a` is `[…, M, K]`; `b` is `[…, K, N]`, or `[…, N, K]` with `transpose_b`.
+
+    * (C1) `a` and `b` have the same rank, at least 2, and the same leading axes.
+    * (C2) `K` agrees.
+    * (C3) the result is `[…, M, N]`.
 
     ```mlir
     %y = nn.matmul %a, %b {transpose_b} : (tensor<16x256xf32>, tensor<2x256xf32>) -> tensor<16x2xf32>
@@ -151,6 +195,13 @@ def Nn_Conv2dOp : Nn_PureOp<"conv2d"> {
   let description = [{
     `weight` is `[O, I, kh, kw]` as stored. `padding` is top, bottom, left, right. `layout` says whether `x` and the result
     are `[B, C, H, W]` (as imported) or `[B, H, W, C]` (after `simplify`).
+
+    * (C1) `x` and `weight` have four axes.
+    * (C2) the channels of `x` are `I`.
+    * (C3) `bias` is `[O]`.
+    * (C4) two strides ≥ 1, four paddings ≥ 0.
+    * (C5) the kernel fits the padded picture.
+    * (C6) the result is `⌊(H + top + bottom − kh) / stride⌋ + 1` high, likewise wide, with `O` channels.
 
     ```mlir
     %y = nn.conv2d %x, %w, %b {layout = #nn.layout<nchw>, strides = array<i64: 1, 1>, padding = array<i64: 1, 1, 1, 1>}
@@ -171,6 +222,13 @@ def Nn_AttentionOp : Nn_PureOp<"attention"> {
     by side in the last axis. `mask` is additive and broadcasts: `[B or 1, N or 1, M]`. `causal` hides keys after the query
     (N = M). No score matrix exists in memory at any phase.
 
+    * (C1) `q`, `k` and `v` have three axes.
+    * (C2) `heads` ≥ 1 divides both widths.
+    * (C3) batch, keys and `heads·d` agree.
+    * (C4) `mask` is `[B or 1, N or 1, M]`.
+    * (C5) `causal` needs N = M.
+    * (C6) the result is `[B, N, heads·dv]`.
+
     ```mlir
     %y = nn.attention %q, %k, %v {heads = 10 : i64, scale = 0.125 : f64} : (tensor<2x4096x640xf32>, tensor<2x77x640xf32>, tensor<2x77x640xf32>) -> tensor<2x4096x640xf32>
     ```
@@ -184,6 +242,11 @@ def Nn_AttentionOp : Nn_PureOp<"attention"> {
 def Nn_GroupNormOp : Nn_PureOp<"group_norm"> {
   let summary = "normalises groups of channels of a picture (population variance), then scales and shifts";
   let description = [{
+    * (C1) `x` has four axes.
+    * (C2) `groups` ≥ 1 divides the channels.
+    * (C3) `weight` and `bias` have one element per channel.
+    * (C4) the result has the shape of `x`.
+
     ```mlir
     %y = nn.group_norm %x, %w, %b {groups = 32 : i64, eps = 1.0e-5 : f64, layout = #nn.layout<nchw>} : (tensor<2x320x8x8xf32>, tensor<320xf16>, tensor<320xf16>) -> tensor<2x320x8x8xf32>
     ```
@@ -197,6 +260,10 @@ def Nn_GroupNormOp : Nn_PureOp<"group_norm"> {
 def Nn_LayerNormOp : Nn_PureOp<"layer_norm"> {
   let summary = "normalises the last axis (population variance), then scales and shifts";
   let description = [{
+    * (C1) `x` has at least one axis.
+    * (C2) `weight` and `bias` are as long as the last axis.
+    * (C3) the result has the shape of `x`.
+
     ```mlir
     %y = nn.layer_norm %x, %w, %b {eps = 1.0e-5 : f64} : (tensor<2x77x768xf32>, tensor<768xf16>, tensor<768xf16>) -> tensor<2x77x768xf32>
     ```
@@ -236,6 +303,9 @@ def Nn_ReduceOp : Nn_PureOp<"reduce"> {
   let description = [{
     The reduced axes disappear from the result.
 
+    * (C1) `axes` ascend within the rank of `x`.
+    * (C2) the result has the other axes in order.
+
     ```mlir
     %y = nn.reduce max %x {axes = array<i64: 1>} : tensor<2x32xf32> -> tensor<2xf32>
     ```
@@ -249,6 +319,9 @@ def Nn_ReduceOp : Nn_PureOp<"reduce"> {
 def Nn_ArgmaxOp : Nn_PureOp<"argmax"> {
   let summary = "index of the first maximum over the last axis";
   let description = [{
+    * (C1) the last axis is not empty.
+    * (C2) the result has the other axes.
+
     ```mlir
     %i = nn.argmax %ids : tensor<2x77xi64> -> tensor<2xi64>
     ```
@@ -262,6 +335,11 @@ def Nn_ArgmaxOp : Nn_PureOp<"argmax"> {
 def Nn_ConcatOp : Nn_PureOp<"concat"> {
   let summary = "tensors side by side along an axis";
   let description = [{
+    * (C1) at least one input; all have the result's element type.
+    * (C2) `axis` is an axis of the inputs.
+    * (C3) the inputs agree on all other axes.
+    * (C4) the result's extent along `axis` is the sum of theirs.
+
     ```mlir
     %y = nn.concat %a, %b {axis = 1 : i64} : (tensor<2x8x4x4xf32>, tensor<2x4x4x4xf32>) -> tensor<2x12x4x4xf32>
     ```
@@ -275,6 +353,10 @@ def Nn_ConcatOp : Nn_PureOp<"concat"> {
 def Nn_SliceOp : Nn_PureOp<"slice"> {
   let summary = "a contiguous part of a tensor; the result's shape gives the sizes";
   let description = [{
+    * (C1) the element type stays.
+    * (C2) one offset and one result axis for each axis of `x`.
+    * (C3) offset ≥ 0 and offset + size ≤ extent on every axis.
+
     ```mlir
     %y = nn.slice %x {offsets = array<i64: 0, 4>} : tensor<2x8xf32> -> tensor<2x4xf32>
     ```
@@ -289,6 +371,9 @@ def Nn_SliceOp : Nn_PureOp<"slice"> {
 def Nn_ReshapeOp : Nn_PureOp<"reshape"> {
   let summary = "the same elements in row-major order under another shape";
   let description = [{
+    * (C1) the element type stays.
+    * (C2) the number of elements stays.
+
     ```mlir
     %y = nn.reshape %x : tensor<2x8x8x320xf32> -> tensor<2x64x320xf32>
     ```
@@ -303,6 +388,10 @@ def Nn_ReshapeOp : Nn_PureOp<"reshape"> {
 def Nn_TransposeOp : Nn_PureOp<"transpose"> {
   let summary = "reorders axes: result axis i is axis permutation[i] of the operand";
   let description = [{
+    * (C1) the element type stays.
+    * (C2) `permutation` names each axis once.
+    * (C3) the result's axes are those of `x` in that order.
+
     ```mlir
     %y = nn.transpose %x {permutation = array<i64: 0, 2, 3, 1>} : tensor<2x320x8x8xf32> -> tensor<2x8x8x320xf32>
     ```
@@ -317,6 +406,9 @@ def Nn_TransposeOp : Nn_PureOp<"transpose"> {
 def Nn_BroadcastOp : Nn_PureOp<"broadcast"> {
   let summary = "repeats a tensor along axes of extent 1 and along new leading axes";
   let description = [{
+    * (C1) the element type stays.
+    * (C2) the shape of `x` broadcasts to the result's, aligned at the last axis.
+
     ```mlir
     %y = nn.broadcast %x : tensor<1x8x64xf32> -> tensor<2x8x64xf32>
     ```
@@ -335,6 +427,11 @@ def Nn_GatherOp : Nn_PureOp<"gather"> {
     With `batch_dims` = 1: `table` `[B, T, D…]`, `index` `[B]`, result `[B, D…]`: one row of each batch entry.
     An index outside the table is an error that the runtime reports for program inputs before anything runs.
 
+    * (C1) `batch_dims` is 0 or 1.
+    * (C2) `table` has at least `batch_dims` + 1 axes.
+    * (C3) with `batch_dims` = 1 `index` is `[B]`.
+    * (C4) the result is `[I…, D…]`.
+
     ```mlir
     %e = nn.gather %table, %ids {batch_dims = 0 : i64} : (tensor<49408x768xf16>, tensor<2x77xi64>) -> tensor<2x77x768xf32>
     ```
@@ -348,6 +445,9 @@ def Nn_GatherOp : Nn_PureOp<"gather"> {
 def Nn_ResizeNearestOp : Nn_PureOp<"resize_nearest"> {
   let summary = "nearest-neighbour resize of a picture: source index = ⌊i·in/out⌋";
   let description = [{
+    * (C1) `x` and the result have four axes.
+    * (C2) batch and channels stay.
+
     ```mlir
     %y = nn.resize_nearest %x {layout = #nn.layout<nchw>} : tensor<2x64x8x8xf32> -> tensor<2x64x16x16xf32>
     ```
@@ -361,6 +461,9 @@ def Nn_ResizeNearestOp : Nn_PureOp<"resize_nearest"> {
 def Nn_AdaptiveAvgPoolOp : Nn_PureOp<"adaptive_avg_pool"> {
   let summary = "mean over bins [⌊i·in/out⌋, ⌈(i+1)·in/out⌉) of height and width (torch's adaptive_avg_pool2d)";
   let description = [{
+    * (C1) `x` and the result have four axes.
+    * (C2) batch and channels stay.
+
     ```mlir
     %y = nn.adaptive_avg_pool %x {layout = #nn.layout<nchw>} : tensor<2x3x96x96xf32> -> tensor<2x3x56x56xf32>
     ```
@@ -376,8 +479,14 @@ def Nn_RepeatOp : Nn_Op<"repeat", [SingleBlock, AttrSizedOperandSegments, Recurs
   let summary = "a counted loop that carries tensors";
   let description = [{
     The body's first argument is the iteration (a scalar `i64` tensor, from 0), the others the carried values. The trip
-    count is `count` (a run-time scalar tensor) or the attribute `trip_count`; `max_trip_count` bounds the former and is
-    what tables indexed by the iteration are sized for.
+    count is `count` (a run-time scalar tensor) or, without one, `max_trip_count`, which otherwise bounds it and is what
+    tables indexed by the iteration are sized for.
+
+    * (C1) `count` is a scalar and `max` ≥ 0.
+    * (C2) the first block argument is `tensor<i64>`.
+    * (C3) the other block arguments have the types of `inits`.
+    * (C4) so have the results.
+    * (C5) so have the values of the body's `nn.yield`.
 
     ```mlir
     %x = nn.repeat count(%steps) max 100 inits(%x0) : (tensor<i64>, tensor<1x4x8x8xf32>) -> (tensor<1x4x8x8xf32>) {
