@@ -11,6 +11,7 @@ namespace hb::rt {
 using Action = std::function<int()>;
 
 Action addRun(CLI::App &app);
+Action addGenerate(CLI::App &app);
 Action addInspect(CLI::App &app);
 Action addBench(CLI::App &app);
 Action addDevices(CLI::App &app);
