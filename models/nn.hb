@@ -3,12 +3,13 @@
 /// y = x·Wᵀ + b over the last axis; weight [cout, cin] (torch.nn.Linear). A possible site of a LoRA update.
 module Linear(cin: int, cout: int, bias: bool = true) {
   weight: param[cout, cin]
-  if bias {
+  let biased = bias
+  if biased {
     bias: param[cout]
   }
 
   fn (x: tensor[..., cin]) -> tensor[..., cout] {
-    linear(x, weight, self.get("bias"))
+    linear(x, weight, if biased { bias } else { none })
   }
 }
 
@@ -16,12 +17,13 @@ module Linear(cin: int, cout: int, bias: bool = true) {
 /// `padding` is one number for all sides, or [top, bottom, left, right].
 module Conv2d(cin: int, cout: int, kernel: int, stride: int = 1, padding = 0, bias: bool = true) {
   weight: param[cout, cin, kernel, kernel]
-  if bias {
+  let biased = bias
+  if biased {
     bias: param[cout]
   }
 
   fn (x: tensor[B, cin, H, W]) -> tensor[B, cout, _, _] {
-    conv2d(x, weight, self.get("bias"), stride: stride, padding: padding)
+    conv2d(x, weight, if biased { bias } else { none }, stride: stride, padding: padding)
   }
 }
 
