@@ -1,35 +1,14 @@
 #include "tools/hb-rt/AdapterFlags.h"
 
-#include "runtime/base/Error.h"
-#include "runtime/params/AdapterBinding.h"
-#include "runtime/formats/Adapter.h"
+#include "runtime/exec/SessionAdapters.h"
 
 #include <cstdio>
 
 namespace hb::rt {
 
 void bindAdapters(Session &session, const std::vector<std::string> &arguments) {
-  if (arguments.empty())
-    return;
-  const Module &module = session.module();
-  if (module.adapters.empty())
-    throw Error(507, module.path(), "adapter slots", "a module compiled without them", "compile again with --lora-rank R --lora-targets …");
-  if (module.adapters.size() > 1)
-    throw Error(509, module.path(), "adapter slots of one network", std::to_string(module.adapters.size()) + " networks", "compile the networks separately");
-  const AdapterSet &set = module.adapters.front();
-  AdapterTarget target = adapterTarget(set);
-  std::vector<Adapter> adapters;
-  std::vector<ScaledAdapter> scaled;
-  for (const std::string &text : arguments) {
-    AdapterArgument argument = parseAdapterArgument(text);
-    adapters.push_back(loadAdapter(argument.path, target));
-    scaled.push_back({nullptr, argument.scale});
-    for (const std::string &warning : adapters.back().warnings)
-      std::fprintf(stderr, "warning: %s\n", warning.c_str());
-  }
-  for (size_t i = 0; i < adapters.size(); ++i)
-    scaled[i].adapter = &adapters[i];
-  session.weights().setAdapters(stackAdapters(set, scaled));
+  for (const std::string &warning : hb::bindAdapters(session, arguments))
+    std::fprintf(stderr, "warning: %s\n", warning.c_str());
 }
 
 } // namespace hb::rt

@@ -1,0 +1,44 @@
+#include "lowering/Dump.h"
+
+#include "runtime/base/AtomicFile.h"
+#include "runtime/base/Error.h"
+
+#include <filesystem>
+
+using namespace mlir;
+
+namespace hb {
+
+PhaseDump::PhaseDump(std::string folder) : folder_(std::move(folder)) {
+  std::error_code failure;
+  if (!folder_.empty())
+    std::filesystem::create_directories(folder_, failure);
+  if (failure)
+    throw Error(901, folder_, "a folder for the dumps", failure.message(), "choose another folder");
+}
+
+void PhaseDump::write(const std::string &phase, ModuleOp module) {
+  if (folder_.empty())
+    return;
+  std::string text;
+  llvm::raw_string_ostream out(text);
+  OpPrintingFlags flags;
+  flags.enableDebugInfo(true, /*prettyForm=*/true).elideLargeElementsAttrs(64);
+  module.print(out, flags);
+  size_t operations = 0;
+  module.walk([&](Operation *) { ++operations; });
+  std::string file = std::to_string(rows_.size() + 1) + "-" + phase + ".mlir";
+  writeFileAtomically(folder_ + "/" + file, text);
+  rows_.push_back({phase, file, operations, text.size()});
+  writeIndex();
+}
+
+void PhaseDump::writeIndex() const {
+  std::string page = "<!doctype html><meta charset=utf-8><title>hbc phases</title><style>body{font:15px sans-serif;margin:2em}td,th{padding:.3em 1em;text-align:right}td:first-child{text-align:left}</style>"
+                     "<h1>Phases</h1><table><tr><th>phase<th>operations<th>bytes of text</tr>";
+  for (const Row &row : rows_)
+    page += "<tr><td><a href=\"" + row.file + "\">" + row.phase + "</a><td>" + std::to_string(row.operations) + "<td>" + std::to_string(row.bytes) + "</tr>";
+  writeFileAtomically(folder_ + "/index.html", page + "</table>\n");
+}
+
+} // namespace hb

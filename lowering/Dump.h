@@ -1,0 +1,29 @@
+// --dump-intermediates: the module after every phase, and a page that leads to them.
+#pragma once
+
+#include "mlir/IR/BuiltinOps.h"
+
+#include <string>
+#include <vector>
+
+namespace hb {
+
+/// Writes `<number>-<phase>.mlir` into a folder and keeps its index.html current. Does nothing when the folder's name is empty.
+class PhaseDump {
+public:
+  explicit PhaseDump(std::string folder);
+  /// Throws HB0901 when a file cannot be written.
+  void write(const std::string &phase, mlir::ModuleOp module);
+
+private:
+  struct Row {
+    std::string phase, file;
+    size_t operations, bytes;
+  };
+  void writeIndex() const;
+
+  std::string folder_;
+  std::vector<Row> rows_;
+};
+
+} // namespace hb

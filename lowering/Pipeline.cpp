@@ -1,0 +1,61 @@
+#include "lowering/Pipeline.h"
+
+#include "lowering/Dump.h"
+#include "lowering/fuse/Passes.h"
+#include "lowering/kernels/Passes.h"
+#include "lowering/plan/Passes.h"
+#include "lowering/simplify/Passes.h"
+
+#include "mlir/Pass/PassManager.h"
+
+#include <chrono>
+
+using namespace mlir;
+
+namespace hb {
+namespace {
+
+/// A phase that is a list of passes. `differentiate` has no passes yet: forward programs pass through it unchanged.
+struct Phase {
+  const char *name;
+  void (*build)(OpPassManager &);
+};
+
+constexpr Phase kPhases[] = {
+    {"simplify", buildSimplifyPhase}, {"fuse", buildFusePhase}, {"differentiate", [](OpPassManager &) {}}, {"kernels", buildKernelsPhase}, {"plan", buildPlanPhase},
+};
+
+double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+} // namespace
+
+const std::vector<std::string> &phaseNames() {
+  static const std::vector<std::string> names = {"import", "simplify", "fuse", "differentiate", "kernels", "plan", "emit", "package"};
+  return names;
+}
+
+LogicalResult runPipeline(ModuleOp module, const PipelineOptions &options, PipelineResult &result) {
+  PhaseDump dump(options.dumpFolder);
+  dump.write("import", module);
+  if (options.stopAfter == "import")
+    return success();
+  for (const Phase &phase : kPhases) {
+    double start = now();
+    PassManager passes(module.getContext(), ModuleOp::getOperationName());
+    phase.build(passes);
+    if (failed(passes.run(module)))
+      return failure();
+    result.times.push_back({phase.name, now() - start});
+    dump.write(phase.name, module);
+    if (options.stopAfter == phase.name)
+      return success();
+  }
+  double start = now();
+  if (failed(emitX86(module, options.targets, result.code, &result.emitted)))
+    return failure();
+  result.times.push_back({"emit", now() - start});
+  dump.write("emit", module);
+  return success();
+}
+
+} // namespace hb
