@@ -8,9 +8,11 @@ namespace hb {
 
 std::vector<std::string> bindAdapters(Session &session, const std::vector<std::string> &arguments) {
   std::vector<std::string> warnings;
-  if (arguments.empty())
-    return warnings;
   const Module &module = session.module();
+  if (arguments.empty()) {
+    session.weights().setAdapters({});
+    return warnings;
+  }
   if (module.adapters.empty())
     throw Error(507, module.path(), "adapter slots", "a module compiled without them", "compile again with --lora-rank R --lora-targets …");
   if (module.adapters.size() > 1)
