@@ -29,8 +29,7 @@ void checkImage(RgbView image) {
 
 //===-- Pillow's resize ----------------------------------------------------------------------------------------------------------------===//
 //
-// Public source: the documentation and behaviour of Pillow's Image.resize. A separable convolution: horizontal first, then vertical, bytes
-// between the passes. When shrinking, the kernel is widened by the scale (antialiasing). Coefficients are normalised in double and then
+// Public source: the documentation and behaviour of Pillow's Image.resize. A separable convolution in two passes, bytes between them. When shrinking, the kernel is widened by the scale (antialiasing). Coefficients are normalised in double and then
 // rounded to 22 binary digits, so that sums are exact integers.
 
 constexpr int kPrecision = 22; // 32 bits, less 8 of a byte, less 2 for the kernel's overshoot
@@ -77,6 +76,55 @@ std::vector<Taps> bicubicTaps(int64_t inSize, int64_t outSize, int64_t from, int
 }
 
 uint8_t toByte(int32_t sum) { return uint8_t(std::clamp(sum >> kPrecision, 0, 255)); }
+constexpr int32_t kHalf = 1 << (kPrecision - 1); // rounds the sums
+
+/// First and one-behind-last input position that any of the taps reads.
+struct Reach {
+  int64_t first, end;
+};
+Reach reachOf(const std::vector<Taps> &all) {
+  Reach reach{all.front().first, 0};
+  for (const Taps &taps : all) {
+    reach.first = std::min(reach.first, taps.first);
+    reach.end = std::max(reach.end, taps.first + int64_t(taps.weights.size()));
+  }
+  return reach;
+}
+
+/// Filters `rows` rows of `stride` bytes along x, whose first pixel is input column `origin`: [rows, taps, 3].
+std::vector<uint8_t> horizontalPass(const uint8_t *in, int64_t stride, int64_t rows, int64_t origin, const std::vector<Taps> &all) {
+  std::vector<uint8_t> result(size_t(rows) * all.size() * 3);
+  uint8_t *out = result.data();
+  for (int64_t y = 0; y < rows; ++y)
+    for (const Taps &taps : all) {
+      int32_t sums[3] = {kHalf, kHalf, kHalf};
+      const uint8_t *pixel = in + y * stride + (taps.first - origin) * 3;
+      for (int32_t weight : taps.weights)
+        for (int32_t &sum : sums)
+          sum += *pixel++ * weight;
+      for (int32_t sum : sums)
+        *out++ = toByte(sum);
+    }
+  return result;
+}
+
+/// Filters the first `width` bytes of rows of `stride` bytes along y, whose first row is input row `origin`: [taps, width].
+std::vector<uint8_t> verticalPass(const uint8_t *in, int64_t stride, int64_t width, int64_t origin, const std::vector<Taps> &all) {
+  std::vector<uint8_t> result(all.size() * size_t(width));
+  std::vector<int32_t> sums(static_cast<size_t>(width));
+  auto out = result.begin();
+  for (const Taps &taps : all) {
+    std::fill(sums.begin(), sums.end(), kHalf);
+    const uint8_t *line = in + (taps.first - origin) * stride;
+    for (int32_t weight : taps.weights) {
+      for (int64_t x = 0; x < width; ++x)
+        sums[size_t(x)] += line[x] * weight;
+      line += stride;
+    }
+    out = std::transform(sums.begin(), sums.end(), out, toByte);
+  }
+  return result;
+}
 
 } // namespace
 
@@ -88,44 +136,20 @@ std::vector<uint8_t> resizeBicubic(RgbView image, int64_t width, int64_t height,
       window.width * window.height > kMostInputPixels)
     throw Error(605, "part of the resized picture", "a part inside of at most 2^28 pixels", "another one", "scale the picture");
 
-  // A pass that changes nothing is left out, as the library does; with equal sizes its taps are a single one anyway.
+  // A pass that changes nothing has one tap of weight 1 a position, so it need not be left out.
   std::vector<Taps> columns = bicubicTaps(image.width, width, window.left, window.width);
   std::vector<Taps> rows = bicubicTaps(image.height, height, window.top, window.height);
-  int64_t firstRow = image.height, endRow = 0;
-  for (const Taps &taps : rows) {
-    firstRow = std::min(firstRow, taps.first);
-    endRow = std::max(endRow, taps.first + int64_t(taps.weights.size()));
+  int64_t stride = image.width * 3;
+  // Which pass comes first shows in the rounding. Since its version 13 the library begins with the vertical one where the height shrinks
+  // by more than twice as many pixels as the width.
+  if (image.height > height && image.height - height > 2 * (image.width - width)) {
+    Reach reach = reachOf(columns);
+    std::vector<uint8_t> between = verticalPass(image.pixels + reach.first * 3, stride, (reach.end - reach.first) * 3, 0, rows);
+    return horizontalPass(between.data(), (reach.end - reach.first) * 3, window.height, reach.first, columns);
   }
-
-  constexpr int32_t kHalf = 1 << (kPrecision - 1);
-  int64_t stride = window.width * 3;
-  std::vector<uint8_t> between(size_t((endRow - firstRow) * stride));
-  for (int64_t y = firstRow; y < endRow; ++y) {
-    const uint8_t *line = image.pixels + y * image.width * 3;
-    uint8_t *out = between.data() + (y - firstRow) * stride;
-    for (const Taps &taps : columns) {
-      int32_t sums[3] = {kHalf, kHalf, kHalf};
-      const uint8_t *pixel = line + taps.first * 3;
-      for (int32_t weight : taps.weights)
-        for (int32_t &sum : sums)
-          sum += *pixel++ * weight;
-      for (int32_t sum : sums)
-        *out++ = toByte(sum);
-    }
-  }
-
-  std::vector<uint8_t> result(size_t(window.height * stride));
-  std::vector<int32_t> sums(static_cast<size_t>(stride));
-  for (int64_t y = 0; y < window.height; ++y) {
-    const Taps &taps = rows[size_t(y)];
-    std::fill(sums.begin(), sums.end(), kHalf);
-    const uint8_t *line = between.data() + (taps.first - firstRow) * stride;
-    for (int32_t weight : taps.weights)
-      for (int32_t &sum : sums)
-        sum += *line++ * weight;
-    std::transform(sums.begin(), sums.end(), result.begin() + y * stride, toByte);
-  }
-  return result;
+  Reach reach = reachOf(rows);
+  std::vector<uint8_t> between = horizontalPass(image.pixels + reach.first * stride, stride, reach.end - reach.first, 0, columns);
+  return verticalPass(between.data(), window.width * 3, window.width * 3, reach.first, rows);
 }
 
 std::vector<uint8_t> resizeBicubic(RgbView image, int64_t width, int64_t height) { return resizeBicubic(image, width, height, {0, 0, width, height}); }
@@ -282,13 +306,14 @@ struct FourTaps {
 
 std::vector<FourTaps> squashTaps(int64_t inSize, int64_t outSize) {
   // Position and weights in float32, as the library has them: at a thousand pixels the fraction keeps only 14 bits.
+  // The polynomials cancel near their zeros, so products are not rounded: fused, as the library's build has them.
   constexpr float a = -0.75f;
-  auto inner = [](float x) { return ((a + 2) * x - (a + 3)) * x * x + 1; };
-  auto outer = [](float x) { return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a; };
+  auto inner = [](float x) { return std::fma(std::fma(a + 2, x, -(a + 3)) * x, x, 1.0f); };
+  auto outer = [](float x) { return std::fma(std::fma(std::fma(a, x, -5 * a), x, 8 * a), x, -4 * a); };
   float scale = float(inSize) / float(outSize);
   std::vector<FourTaps> all;
   for (int64_t at = 0; at < outSize; ++at) {
-    float position = scale * (float(at) + 0.5f) - 0.5f;
+    float position = std::fma(scale, float(at) + 0.5f, -0.5f);
     float whole = std::floor(position), t = position - whole;
     FourTaps taps{{}, {outer(t + 1), inner(t), inner(1 - t), outer(2 - t)}};
     for (int64_t k = 0; k < 4; ++k)
@@ -313,8 +338,8 @@ std::vector<float> squashPixels(RgbView image, int64_t size, const ChannelScale 
           const uint8_t *line = image.pixels + rows[size_t(y)].index[j] * image.width * 3 + channel;
           float inLine = 0;
           for (int k = 0; k < 4; ++k)
-            inLine += float(line[columns[size_t(x)].index[k] * 3]) / 255.0f * columns[size_t(x)].weight[k];
-          sum += inLine * rows[size_t(y)].weight[j];
+            inLine = std::fma(float(line[columns[size_t(x)].index[k] * 3]) / 255.0f, columns[size_t(x)].weight[k], inLine);
+          sum = std::fma(inLine, rows[size_t(y)].weight[j], sum);
         }
         values[size_t((channel * size + y) * size + x)] = (sum - scale.mean[size_t(channel)]) / scale.std[size_t(channel)];
       }

@@ -12,7 +12,7 @@ std::vector<int32_t> ids(const nlohmann::json &list) { return list.get<std::vect
 BertTokenizerFiles tiny() { return {"tiny", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n##b\n##ab\nσ\n##ς\n", std::nullopt}; }
 
 TEST(BlipCaption, CaptionsOfTheTable) {
-  nlohmann::json cases = test::table("tokenizers.json")["blip_caption"];
+  nlohmann::json cases = test::rows("tokenizers.json", "blip_caption");
   ASSERT_GE(cases.size(), 10u);
   for (const auto &one : cases)
     EXPECT_EQ(blipCaption(one["text"].get<std::string>()), one["caption"].get<std::string>()) << one["text"];
@@ -26,7 +26,7 @@ TEST(BlipCaption, KeepsASingleTabAndTheFinalSigma) {
 
 TEST(BertTokenizer, IdsOfTheTable) {
   BertTokenizer tokenizer = BertTokenizer::read(test::dataPath("bert"));
-  nlohmann::json cases = test::table("tokenizers.json")["bert"];
+  nlohmann::json cases = test::rows("tokenizers.json", "bert");
   ASSERT_GE(cases.size(), 18u);
   for (const auto &one : cases) {
     std::string text = one["text"].get<std::string>();
@@ -37,7 +37,7 @@ TEST(BertTokenizer, IdsOfTheTable) {
 
 TEST(BertTokenizer, IdsOfCaptions) {
   BertTokenizer tokenizer = BertTokenizer::read(test::dataPath("bert"));
-  for (const auto &one : test::table("tokenizers.json")["caption_to_bert"])
+  for (const auto &one : test::rows("tokenizers.json", "caption_to_bert"))
     EXPECT_EQ(tokenizer.encode(blipCaption(one["text"].get<std::string>()), 32), ids(one["ids_max_32"])) << one["text"];
 }
 

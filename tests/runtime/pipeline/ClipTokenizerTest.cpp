@@ -26,7 +26,7 @@ std::vector<int32_t> ids(const nlohmann::json &list) { return list.get<std::vect
 
 TEST(ClipTokenizer, UntruncatedIdsOfTheTable) {
   ClipTokenizer tokenizer = published("<|endoftext|>");
-  nlohmann::json cases = test::table("tokenizers.json")["clip"];
+  nlohmann::json cases = test::rows("tokenizers.json", "clip");
   ASSERT_GE(cases.size(), 67u);
   for (const auto &one : cases)
     EXPECT_EQ(tokenizer.encode(one["text"].get<std::string>()), ids(one["ids"])) << one["text"];
@@ -34,7 +34,7 @@ TEST(ClipTokenizer, UntruncatedIdsOfTheTable) {
 
 TEST(ClipTokenizer, PaddedIdsOfBothTokenizers) {
   ClipTokenizer first = published("<|endoftext|>"), second = published("!");
-  for (const auto &one : test::table("tokenizers.json")["clip"]) {
+  for (const auto &one : test::rows("tokenizers.json", "clip")) {
     std::string text = one["text"].get<std::string>();
     EXPECT_EQ(first.encodePadded(text), ids(one["padded_77_with_49407"])) << one["text"];
     EXPECT_EQ(second.encodePadded(text), ids(one["padded_77_with_0"])) << one["text"];

@@ -60,7 +60,7 @@ protected:
   template <typename Check> void forAll(Check check) {
     Tensors decoded("decoded.safetensors");
     int cases = 0;
-    for (const auto &file : test::table("preprocess.json")["files"]) {
+    for (const auto &file : test::rows("preprocess.json", "files")) {
       std::string name = file["file"];
       std::vector<uint8_t> pixels = decoded.read<uint8_t>(name);
       RgbView image{pixels.data(), file["width"].get<int64_t>(), file["height"].get<int64_t>()};
@@ -121,6 +121,25 @@ TEST_F(PreprocessTest, WindowsArePartsOfTheWhole) {
         EXPECT_EQ(part[size_t(y * 9 + x)], whole[size_t((y + 1) * (side + 3) * 3 + 6 + x)]);
   }
   EXPECT_EQ(resizeBicubic(image, 31, 17), pixels);
+}
+
+TEST_F(PreprocessTest, PassOrderShowsInTheRounding) {
+  // One bright column and row; values as Pillow 13 gives them, whose first pass is vertical from the second shape on.
+  const uint8_t bright = 255;
+  std::vector<uint8_t> pixels(9 * 12 * 3, 3);
+  for (size_t i = 0; i < 9; ++i)
+    std::fill_n(pixels.begin() + ptrdiff_t((5 * 9 + i) * 3), 3, bright);
+  for (size_t i = 0; i < 12; ++i)
+    std::fill_n(pixels.begin() + ptrdiff_t((i * 9 + 4) * 3), 3, bright);
+  RgbView image{pixels.data(), 9, 12};
+  auto red = [&](int64_t width, int64_t height) {
+    std::vector<uint8_t> result = resizeBicubic(image, width, height), channel;
+    for (size_t i = 0; i < result.size(); i += 3)
+      channel.push_back(result[i]);
+    return channel;
+  };
+  EXPECT_EQ(red(7, 8), (std::vector<uint8_t>{3, 3, 3, 200, 3, 3, 3, 3, 3, 3, 200, 3, 3, 3, 0, 0, 0, 198, 0, 0, 0, 161, 161, 161, 234, 161, 161, 161, 25, 25, 25, 205, 25, 25, 25, 1, 1, 1, 200, 1, 1, 1, 3, 3, 3, 200, 3, 3, 3, 3, 3, 3, 200, 3, 3, 3}));
+  EXPECT_EQ(red(7, 7), (std::vector<uint8_t>{3, 3, 3, 200, 3, 3, 3, 0, 0, 0, 200, 0, 0, 0, 44, 44, 44, 209, 44, 44, 44, 125, 125, 125, 227, 125, 125, 125, 0, 0, 0, 200, 0, 0, 0, 3, 3, 3, 200, 3, 3, 3, 3, 3, 3, 200, 3, 3, 3}));
 }
 
 TEST_F(PreprocessTest, CropBeyondThePictureIsBlack) {

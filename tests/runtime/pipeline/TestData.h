@@ -21,6 +21,13 @@ inline nlohmann::json table(const std::string &name) {
   return value;
 }
 
+/// One entry of a reference table, by value: a loop over part of a temporary would run over nothing. Never empty.
+inline nlohmann::json rows(const std::string &name, const std::string &key) {
+  nlohmann::json value = table(name)[key];
+  EXPECT_FALSE(value.empty()) << name << " " << key;
+  return value;
+}
+
 /// Runs `action` and expects it to throw this numbered error with this exit code, and with `word` in its text.
 template <typename Action> void expectError(int number, ExitCode exitCode, const std::string &word, Action action) {
   try {
