@@ -1,0 +1,96 @@
+#include "lowering/kernels/Cost.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+
+namespace hb {
+
+static RankedTensorType tensor(Value value) { return cast<RankedTensorType>(value.getType()); }
+static int64_t elements(Value value) { return tensor(value).getNumElements(); }
+
+/// Ops of a scalar region that a processor would execute: constants are free.
+static int64_t regionOps(Region &region) {
+  int64_t count = 0;
+  for (Operation &op : region.front().without_terminator())
+    count += !isa<arith::ConstantOp>(op);
+  return count;
+}
+
+static int64_t contractFlops(kernel::ContractOp op) {
+  int64_t rows = elements(op.getResult()) / std::max<int64_t>(tensor(op.getResult()).getShape().back(), 1);
+  RankedTensorType weight = tensor(op.getWeight());
+  // Planes: the weight is [P, N, K] and every row belongs to one plane; otherwise [N, K…] and every row meets all of it.
+  int64_t products = op.getForm() == kernel::ContractForm::planes ? weight.getNumElements() / weight.getDimSize(0) : weight.getNumElements();
+  int64_t flops = 2 * rows * products + elements(op.getResult()) * regionOps(op.getEpilogue());
+  if (op.getLoraA())
+    flops += 2 * rows * (elements(op.getLoraA()) + elements(op.getLoraB())) + rows * elements(op.getLoraScale());
+  return flops;
+}
+
+int64_t kernelFlops(Operation *op) {
+  return llvm::TypeSwitch<Operation *, int64_t>(op)
+      .Case([](kernel::ContractOp c) { return contractFlops(c); })
+      .Case([](kernel::AttentionOp a) {
+        // Two products, q·kᵀ and p·v, each over all heads: the heads' widths add up to the last axes.
+        int64_t keys = tensor(a.getK()).getDimSize(1);
+        return 2 * keys * (elements(a.getQ()) + elements(a.getResult()));
+      })
+      .Case([](kernel::NormalizeOp n) { return elements(n.getX()) * (4 + regionOps(n.getEpilogue())); })
+      .Case([](kernel::GroupStatsOp s) { return 4 * elements(s.getX()); })
+      .Case([](kernel::MapOp m) { return elements(m.getResult()) * regionOps(m.getBody()); })
+      .Case([](kernel::ReduceOp r) {
+        int64_t points = 1;
+        for (int64_t extent : r.getExtents())
+          points *= extent;
+        return points * (1 + regionOps(r.getBody()));
+      })
+      .Case([](kernel::AdaptivePoolOp p) { return elements(p.getX()); })
+      .Case([](kernel::WinogradInputOp w) { return 4 * elements(w.getResult()); })
+      .Case([](kernel::WinogradOutputOp w) { return 4 * elements(w.getPlanes()) + elements(w.getResult()) * regionOps(w.getEpilogue()); })
+      .Default([](Operation *) { return int64_t(0); });
+}
+
+int64_t tensorBytes(RankedTensorType type) {
+  int64_t size = type.getElementTypeBitWidth() / 8;
+  auto packed = dyn_cast_if_present<kernel::PackedAttr>(type.getEncoding());
+  if (!packed)
+    return type.getNumElements() * size;
+  using kernel::WeightLayout;
+  ArrayRef<int64_t> shape = type.getShape();
+  auto padded = [](int64_t n) { return (n + 15) / 16 * 16; };
+  auto trailing = [&](size_t from) {
+    int64_t product = 1;
+    for (int64_t extent : shape.drop_front(from))
+      product *= extent;
+    return product;
+  };
+  switch (packed.getLayout()) {
+  case WeightLayout::dense:
+    return type.getNumElements() * size;
+  case WeightLayout::panel16:
+    return padded(shape[0]) * trailing(1) * size;
+  case WeightLayout::gated_panel16:
+    return 2 * padded(shape[0] / 2) * trailing(1) * size;
+  case WeightLayout::winograd_f2:
+  case WeightLayout::winograd_f4x2:
+    return shape[0] * padded(shape[1]) * shape[2] * size; // [planes, N, K]
+  }
+  return 0;
+}
+
+int64_t kernelBytes(Operation *op) {
+  llvm::SmallPtrSet<Value, 8> seen;
+  int64_t bytes = 0;
+  auto add = [&](Value value) {
+    if (seen.insert(value).second)
+      bytes += tensorBytes(tensor(value));
+  };
+  for (Value operand : op->getOperands())
+    add(operand);
+  for (Value result : op->getResults())
+    add(result);
+  return bytes;
+}
+
+} // namespace hb

@@ -1,0 +1,197 @@
+// Rules of the ops that become kernel.map, views, concat, gather and reductions.
+#include "lowering/kernels/Former.h"
+#include "lowering/kernels/Scalars.h"
+
+using namespace mlir;
+
+namespace hb {
+
+Value Former::form(nn::UnaryOp op) {
+  auto type = typeOf(*op);
+  return buildMap(b, op.getLoc(), type, broadcast(op.getX(), type), [&](OpBuilder &inner, ValueRange args) {
+    return emitUnary(inner, op.getLoc(), op.getKind(), args[0]);
+  });
+}
+
+Value Former::form(nn::BinaryOp op) {
+  auto type = typeOf(*op);
+  return buildMap(b, op.getLoc(), type, {broadcast(op.getLhs(), type), broadcast(op.getRhs(), type)}, [&](OpBuilder &inner, ValueRange args) {
+    Value lhs = emitConvert(inner, op.getLoc(), args[0], type.getElementType()), rhs = emitConvert(inner, op.getLoc(), args[1], type.getElementType());
+    return emitBinary(inner, op.getLoc(), op.getKind(), lhs, rhs);
+  });
+}
+
+Value Former::form(nn::ClampOp op) {
+  auto type = typeOf(*op);
+  return buildMap(b, op.getLoc(), type, broadcast(op.getX(), type), [&](OpBuilder &inner, ValueRange args) -> Value {
+    Value low = emitFloat(inner, op.getLoc(), type.getElementType(), op.getLow().convertToDouble());
+    Value high = emitFloat(inner, op.getLoc(), type.getElementType(), op.getHigh().convertToDouble());
+    return arith::MinimumFOp::create(inner, op.getLoc(), arith::MaximumFOp::create(inner, op.getLoc(), args[0], low), high);
+  });
+}
+
+Value Former::form(nn::CastOp op) {
+  auto type = typeOf(*op);
+  return buildMap(b, op.getLoc(), type, broadcast(op.getX(), type),
+                  [&](OpBuilder &inner, ValueRange args) { return emitConvert(inner, op.getLoc(), args[0], type.getElementType()); });
+}
+
+/// Operands that kernels read through strides, so that a slice of the last axis needs no copy.
+static bool readsStrided(OpOperand &use) {
+  if (auto attention = dyn_cast<nn::AttentionOp>(use.getOwner()))
+    return use.getOperandNumber() < 3;
+  return false;
+}
+
+Value Former::form(nn::SliceOp op) {
+  auto type = typeOf(*op);
+  Value x = operand(op.getX());
+  ArrayRef<int64_t> whole = shapeOf(x), offsets = op.getOffsets();
+  bool lastAxisOnly = isContiguous(x) && whole.drop_back() == type.getShape().drop_back() && type.getRank() > 0;
+  if (lastAxisOnly && llvm::all_of(op->getUses(), readsStrided)) {
+    SmallVector<int64_t> strides(type.getRank(), 1);
+    for (int64_t i = type.getRank() - 2; i >= 0; --i)
+      strides[i] = strides[i + 1] * whole[i + 1];
+    auto strided = RankedTensorType::get(type.getShape(), type.getElementType(), kernel::StridedAttr::get(b.getContext(), offsets.back(), strides));
+    return kernel::ViewOp::create(b, op.getLoc(), strided, x);
+  }
+  SmallVector<AffineExpr> indices;
+  for (auto [i, offset] : llvm::enumerate(offsets))
+    indices.push_back(b.getAffineDimExpr(i) + offset);
+  return buildMove(b, op.getLoc(), type, {x, AffineMap::get(type.getRank(), 0, indices, b.getContext())});
+}
+
+Value Former::form(nn::ReshapeOp op) { return kernel::ViewOp::create(b, op.getLoc(), typeOf(*op), operand(op.getX())); }
+
+Value Former::form(nn::TransposeOp op) {
+  auto type = typeOf(*op);
+  Value x = operand(op.getX());
+  // Only unit axes move: the elements stay where they are.
+  SmallVector<int64_t> moved;
+  for (int64_t axis : op.getPermutation())
+    if (shapeOf(x)[axis] != 1)
+      moved.push_back(axis);
+  if (llvm::is_sorted(moved))
+    return kernel::ViewOp::create(b, op.getLoc(), type, x);
+  return buildMove(b, op.getLoc(), type, {x, transposeMap(b.getContext(), op.getPermutation())});
+}
+
+Value Former::form(nn::BroadcastOp op) { return buildMove(b, op.getLoc(), typeOf(*op), broadcast(op.getX(), typeOf(*op))); }
+
+Value Former::form(nn::ResizeNearestOp op) {
+  auto type = typeOf(*op);
+  Value x = operand(op.getX());
+  int64_t height = op.getLayout() == nn::Layout::nhwc ? 1 : 2;
+  SmallVector<AffineExpr> indices;
+  for (int64_t i = 0; i < 4; ++i) {
+    AffineExpr index = b.getAffineDimExpr(i);
+    int64_t in = shapeOf(x)[i], out = type.getDimSize(i);
+    if ((i == height || i == height + 1) && in != out)
+      index = out % in == 0 ? index.floorDiv(out / in) : (index * in).floorDiv(out);
+    indices.push_back(index);
+  }
+  return buildMove(b, op.getLoc(), type, {x, AffineMap::get(4, 0, indices, b.getContext())});
+}
+
+Value Former::form(nn::ConcatOp op) {
+  SmallVector<Value> inputs;
+  for (Value input : op.getInputs())
+    if (Value x = operand(input); tensorOf(x).getNumElements())
+      inputs.push_back(x);
+  if (inputs.size() == 1 && inputs[0].getType() == op.getType())
+    return inputs[0];
+  return kernel::ConcatOp::create(b, op.getLoc(), op.getType(), inputs, op.getAxis());
+}
+
+/// Notes the range of a program input that is used as an index, so that the runtime checks it before anything runs.
+static void noteRange(func::FuncOp func, Value index, int64_t rows) {
+  while (auto view = index.getDefiningOp<kernel::ViewOp>())
+    index = view.getX();
+  auto argument = dyn_cast<BlockArgument>(index);
+  if (!argument || argument.getOwner() != &func.getBody().front())
+    return;
+  Builder builder(func.getContext());
+  if (auto known = func.getArgAttrOfType<DenseI64ArrayAttr>(argument.getArgNumber(), "kernel.range"))
+    rows = std::min(rows, known[1]);
+  func.setArgAttr(argument.getArgNumber(), "kernel.range", builder.getDenseI64ArrayAttr({0, rows}));
+}
+
+Value Former::form(nn::GatherOp op) {
+  Value table = WeightTable::isParameter(op.getTable()) ? weights.table(op.getTable()) : operand(op.getTable());
+  Value index = operand(op.getIndex());
+  noteRange(func, index, shapeOf(table)[op.getBatchDims()]);
+  return kernel::GatherOp::create(b, op.getLoc(), typeOf(*op), table, index, op.getBatchDims());
+}
+
+/// A reduction of `inputs` over `reduced` further dimensions behind those of `result`.
+static Value buildReduce(OpBuilder &b, Location where, RankedTensorType result, kernel::Combine combine, ArrayRef<MapInput> inputs,
+                         ArrayRef<int64_t> reduced, ScalarBody body) {
+  SmallVector<int64_t> extents(result.getShape());
+  extents.append(reduced.begin(), reduced.end());
+  SmallVector<Value> operands;
+  SmallVector<AffineMap> maps;
+  for (const MapInput &input : inputs) {
+    operands.push_back(input.value);
+    maps.push_back(input.map);
+  }
+  auto op = kernel::ReduceOp::create(b, where, result, combine, operands, b.getAffineMapArrayAttr(maps), extents);
+  Block &block = op.getBody().emplaceBlock();
+  for (Value operand : operands)
+    block.addArgument(tensorOf(operand).getElementType(), where);
+  OpBuilder inner = OpBuilder::atBlockBegin(&block);
+  Value value = body(inner, block.getArguments());
+  kernel::YieldOp::create(inner, where, emitConvert(inner, where, value, inner.getF32Type()));
+  return op.getResult();
+}
+
+Value Former::form(nn::ReduceOp op) {
+  static constexpr kernel::Combine combine[] = {kernel::Combine::sum, kernel::Combine::mean, kernel::Combine::max};
+  auto type = typeOf(*op);
+  Value x = operand(op.getX());
+  SmallVector<AffineExpr> indices;
+  SmallVector<int64_t> reduced;
+  int64_t kept = 0;
+  for (auto [axis, extent] : llvm::enumerate(shapeOf(x))) {
+    bool isReduced = llvm::is_contained(op.getAxes(), static_cast<int64_t>(axis));
+    indices.push_back(b.getAffineDimExpr(isReduced ? type.getRank() + reduced.size() : kept++));
+    if (isReduced)
+      reduced.push_back(extent);
+  }
+  return buildReduce(b, op.getLoc(), type, combine[static_cast<int>(op.getKind())],
+                     MapInput{x, AffineMap::get(type.getRank() + reduced.size(), 0, indices, b.getContext())}, reduced,
+                     [](OpBuilder &, ValueRange args) { return args[0]; });
+}
+
+Value Former::form(nn::ArgmaxOp op) {
+  Value x = operand(op.getX());
+  return buildReduce(b, op.getLoc(), typeOf(*op), kernel::Combine::argmax, MapInput{x, b.getMultiDimIdentityMap(shapeOf(x).size())},
+                     shapeOf(x).back(), [](OpBuilder &, ValueRange args) { return args[0]; });
+}
+
+Value Former::form(nn::MatmulOp op) {
+  auto type = typeOf(*op);
+  Value left = operand(op.getA()), right = operand(op.getB());
+  int64_t rank = type.getRank();
+  AffineExpr m = b.getAffineDimExpr(rank - 2), n = b.getAffineDimExpr(rank - 1), k = b.getAffineDimExpr(rank);
+  SmallVector<AffineExpr> a, c;
+  for (int64_t i = 0; i < rank - 2; ++i)
+    a.push_back(b.getAffineDimExpr(i));
+  c = a;
+  a.append({m, k});
+  if (op.getTransposeB())
+    c.append({n, k});
+  else
+    c.append({k, n});
+  return buildReduce(b, op.getLoc(), type, kernel::Combine::sum,
+                     {MapInput{left, AffineMap::get(rank + 1, 0, a, b.getContext())}, MapInput{right, AffineMap::get(rank + 1, 0, c, b.getContext())}},
+                     shapeOf(left).back(),
+                     [&](OpBuilder &inner, ValueRange args) -> Value { return arith::MulFOp::create(inner, op.getLoc(), args[0], args[1]); });
+}
+
+Value Former::form(nn::AdaptiveAvgPoolOp op) {
+  if (op.getLayout() != nn::Layout::nhwc)
+    return noKernel(op, "layout nhwc", "nchw");
+  return kernel::AdaptivePoolOp::create(b, op.getLoc(), typeOf(*op), operand(op.getX()));
+}
+
+} // namespace hb

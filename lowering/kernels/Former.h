@@ -1,0 +1,60 @@
+// One function on its way from nn to kernel ops. The rules of the ops stand in Form*.cpp, grouped by the family they become.
+#pragma once
+
+#include "lowering/kernels/MapBuilder.h"
+#include "lowering/kernels/Weights.h"
+
+namespace hb {
+
+class Former {
+public:
+  explicit Former(mlir::func::FuncOp func) : func(func), b(func.getContext()), weights(func) {}
+
+  /// Rewrites the function; false after a diagnostic.
+  bool run();
+
+  mlir::func::FuncOp func;
+  mlir::OpBuilder b;
+  WeightTable weights;
+
+  /// A value as kernels read activations: parameters and constants are materialised dense (f32), others are as they are.
+  mlir::Value operand(mlir::Value value);
+  /// An operand of a map with its index map by broadcasting to `result`.
+  MapInput broadcast(mlir::Value value, mlir::RankedTensorType result);
+  mlir::RankedTensorType typeOf(mlir::Operation &op) { return mlir::cast<mlir::RankedTensorType>(op.getResult(0).getType()); }
+
+  // The rules: the value that takes the op's place, or null after a diagnostic.
+  mlir::Value form(nn::UnaryOp op);
+  mlir::Value form(nn::BinaryOp op);
+  mlir::Value form(nn::ClampOp op);
+  mlir::Value form(nn::CastOp op);
+  mlir::Value form(nn::SliceOp op);
+  mlir::Value form(nn::ReshapeOp op);
+  mlir::Value form(nn::TransposeOp op);
+  mlir::Value form(nn::BroadcastOp op);
+  mlir::Value form(nn::ResizeNearestOp op);
+  mlir::Value form(nn::ConcatOp op);
+  mlir::Value form(nn::GatherOp op);
+  mlir::Value form(nn::ReduceOp op);
+  mlir::Value form(nn::ArgmaxOp op);
+  mlir::Value form(nn::MatmulOp op);
+  mlir::Value form(nn::AdaptiveAvgPoolOp op);
+  mlir::Value form(nn::LinearOp op);
+  mlir::Value form(nn::LoraLinearOp op);
+  mlir::Value form(nn::GatedLinearOp op);
+  mlir::Value form(nn::Conv2dOp op);
+  mlir::Value form(nn::AttentionOp op);
+  mlir::Value form(nn::GroupNormOp op);
+  mlir::Value form(nn::LayerNormOp op);
+  mlir::Value form(nn::SoftmaxOp op);
+  mlir::Value form(nn::L2NormalizeOp op);
+
+private:
+  bool formBlock(mlir::Block &block);
+  std::vector<mlir::Operation *> dead_; // erased at the end: builders may point at them
+};
+
+/// HB0801 at the op: what a kernel would need, and what there is.
+mlir::Value noKernel(mlir::Operation *op, const llvm::Twine &expected, const llvm::Twine &found);
+
+} // namespace hb

@@ -1,0 +1,33 @@
+// From nn.param to kernel.weight: which checkpoint tensors a value is made of, and in which layout a kernel reads it.
+#pragma once
+
+#include "dialects/kernel/Kernel.h"
+#include "dialects/nn/Nn.h"
+#include "mlir/IR/Builders.h"
+
+namespace hb {
+
+/// Hands out kernel.weight and kernel.constant ops at the head of a function, each once.
+class WeightTable {
+public:
+  explicit WeightTable(mlir::func::FuncOp func);
+
+  /// `value` is a parameter, a reshaped one, or parameters side by side along axis 0: something the runtime can load as one
+  /// weight without computing.
+  static bool isParameter(mlir::Value value);
+
+  /// The parameter as logical `shape` in `layout`. Element type: as stored for packed layouts (f32 when sources differ, are
+  /// f64, or the layout demands it); `element` overrides.
+  mlir::Value get(mlir::Value parameter, llvm::ArrayRef<int64_t> shape, kernel::WeightLayout layout, mlir::Type element = {});
+  /// Dense f32, in the shape `parameter` has: biases, norms, positions, and everything a map reads.
+  mlir::Value dense(mlir::Value parameter);
+  /// Dense as stored: embedding tables.
+  mlir::Value table(mlir::Value parameter);
+  mlir::Value constant(mlir::ElementsAttr value);
+
+private:
+  mlir::OpBuilder builder_;
+  llvm::DenseMap<std::pair<mlir::Attribute, mlir::Type>, mlir::Value> known_;
+};
+
+} // namespace hb

@@ -1,0 +1,47 @@
+// The package phase: a planned module and its machine code become one .hbm file (docs/design/kernel-abi.md, "Module file").
+#pragma once
+
+#include "lowering/emit/CodeBlob.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/StringRef.h"
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace hb {
+
+/// Where a scope's checkpoint lay when the module was compiled.
+struct PackageScope {
+  std::string name; ///< as in weights' sources; empty for a single component
+  std::string path;
+};
+
+/// One tensor of the compiled signature: a checkpoint fits when every tensor has this name, type and shape.
+struct PackageTensor {
+  std::string scope, name, dtype; ///< dtype as safetensors spell it
+  std::vector<int64_t> shape;
+};
+
+/// What the module file says beside the plan: all of it is known before the kernels phase.
+struct PackageInfo {
+  std::string compiler = "hbc 0.1.0";
+  std::vector<std::string> flags;
+  std::string modelKind = "component"; ///< component, pipeline or file
+  std::string modelPath, modelClass;
+  std::vector<PackageScope> scopes;
+  std::vector<PackageTensor> signature;
+  nlohmann::json adapters = nlohmann::json::array();
+  nlohmann::json sources = nlohmann::json::object();
+  nlohmann::json pipeline; ///< null when the module has no `generate`
+};
+
+/// Writes the module: appears whole or not at all. `module` has been through the plan phase; with `code`, every kernel.def
+/// carries the `grid` and `scratch_bytes` that its emitter chose. Throws hb::Error: HB0840 when a kernel lacks them, HB0901
+/// when the file cannot be written.
+void writeModule(mlir::ModuleOp module, llvm::ArrayRef<CodeBlob> code, const PackageInfo &info, llvm::StringRef path);
+
+/// The header that writeModule would write, for --stop-after=package and tests.
+nlohmann::json moduleHeader(mlir::ModuleOp module, llvm::ArrayRef<CodeBlob> code, const PackageInfo &info);
+
+} // namespace hb

@@ -1,0 +1,127 @@
+// The module file: header, then 64-byte-aligned blobs (constants, code).
+#include "lowering/package/Commands.h"
+#include "lowering/package/Package.h"
+#include "runtime/base/AtomicFile.h"
+#include "runtime/base/Error.h"
+
+using namespace mlir;
+using nlohmann::json;
+
+namespace hb {
+
+static constexpr uint64_t kBlobAlignment = 64;
+static uint64_t alignUp(uint64_t bytes) { return (bytes + kBlobAlignment - 1) / kBlobAlignment * kBlobAlignment; }
+
+/// The constants of the module as bytes; empty when there are none.
+static llvm::ArrayRef<char> constantBytes(ModuleOp module, std::vector<char> &storage) {
+  auto constants = module->getAttrOfType<DenseElementsAttr>("plan.constants");
+  if (!constants)
+    return {};
+  if (!constants.isSplat())
+    return constants.getRawData();
+  // A splat keeps one element only.
+  storage.assign(constants.getNumElements(), constants.getRawData().front());
+  return storage;
+}
+
+static json weightsJson(ModuleOp module) {
+  json weights = json::array();
+  auto table = module->getAttrOfType<ArrayAttr>("plan.weights");
+  if (!table)
+    return weights;
+  for (auto entry : table.getAsRange<DictionaryAttr>()) {
+    json weight = tensorJson(cast<RankedTensorType>(entry.getAs<TypeAttr>("type").getValue()));
+    weight["layout"] = entry.getAs<StringAttr>("layout").str();
+    weight["sources"] = json::array();
+    for (auto source : entry.getAs<ArrayAttr>("sources").getAsRange<kernel::SourceAttr>()) {
+      json item = tensorJson(source.getType());
+      item["scope"] = source.getScope().str();
+      item["key"] = source.getKey().str();
+      weight["sources"].push_back(std::move(item));
+    }
+    weights.push_back(std::move(weight));
+  }
+  return weights;
+}
+
+static json kernelJson(kernel::DefOp def, bool needsGrid) {
+  auto integer = [&](StringRef name) -> int64_t {
+    auto attribute = def->getAttrOfType<IntegerAttr>(name);
+    if (!attribute && needsGrid)
+      throw Error(840, "kernel " + def.getSymName().str(), "the attribute " + name.str() + ", set by the emitter", "none", "please report this defect");
+    return attribute ? attribute.getInt() : 0;
+  };
+  auto source = def->getAttrOfType<StringAttr>("source");
+  return {{"symbol", def.getSymName().str()},
+          {"family", def.getBody().front().front().getName().stripDialect().str()},
+          {"grid", integer("grid")},
+          {"scratch_bytes", integer("scratch_bytes")},
+          {"flops", integer("flops")},
+          {"bytes", integer("bytes")},
+          {"source", source ? source.str() : ""}};
+}
+
+json moduleHeader(ModuleOp module, llvm::ArrayRef<CodeBlob> code, const PackageInfo &info) {
+  json header = {{"format", 1},
+                 {"compiler", info.compiler},
+                 {"flags", info.flags},
+                 {"model", {{"kind", info.modelKind}, {"path", info.modelPath}, {"class", info.modelClass}}},
+                 {"adapters", info.adapters},
+                 {"sources", info.sources},
+                 {"pipeline", info.pipeline}};
+  header["scopes"] = json::array();
+  for (const PackageScope &scope : info.scopes)
+    header["scopes"].push_back({{"name", scope.name}, {"path", scope.path}});
+  header["signature"] = json::array();
+  for (const PackageTensor &tensor : info.signature)
+    header["signature"].push_back({{"scope", tensor.scope}, {"name", tensor.name}, {"dtype", tensor.dtype}, {"shape", tensor.shape}});
+  header["weights"] = weightsJson(module);
+
+  llvm::StringMap<int64_t> numbers;
+  header["kernels"] = json::array();
+  for (auto def : module.getOps<kernel::DefOp>()) {
+    numbers[def.getSymName()] = header["kernels"].size();
+    header["kernels"].push_back(kernelJson(def, !code.empty()));
+  }
+  header["programs"] = json::array();
+  header["entries"] = json::array();
+  for (auto program : module.getOps<plan::ProgramOp>()) {
+    header["entries"].push_back({{"name", program.getSymName().str()}, {"program", header["programs"].size()}});
+    header["programs"].push_back(programJson(program, numbers));
+  }
+
+  // Offsets count from the start of the blob area, so that they do not depend on the header's own length.
+  std::vector<char> storage;
+  uint64_t offset = 0, constants = constantBytes(module, storage).size();
+  header["constants"] = {{"offset", offset}, {"size", constants}};
+  offset = alignUp(offset + constants);
+  header["code"] = json::array();
+  for (const CodeBlob &blob : code) {
+    header["code"].push_back({{"target", blob.target}, {"cpu", blob.cpu}, {"features", blob.features}, {"offset", offset}, {"size", blob.object.size()}});
+    offset = alignUp(offset + blob.object.size());
+  }
+  return header;
+}
+
+void writeModule(ModuleOp module, llvm::ArrayRef<CodeBlob> code, const PackageInfo &info, llvm::StringRef path) {
+  std::string header = moduleHeader(module, code, info).dump();
+  AtomicFile file(path.str());
+  char length[8];
+  for (int i = 0; i < 8; ++i)
+    length[i] = static_cast<char>(static_cast<uint64_t>(header.size()) >> (8 * i));
+  file.write(length, sizeof(length));
+  file.write(header);
+  static constexpr char kZeros[kBlobAlignment] = {};
+  auto pad = [&] { file.write(kZeros, alignUp(file.position()) - file.position()); };
+  std::vector<char> storage;
+  llvm::ArrayRef<char> constants = constantBytes(module, storage);
+  pad();
+  file.write(constants.data(), constants.size());
+  for (const CodeBlob &blob : code) {
+    pad();
+    file.write(blob.object.data(), blob.object.size());
+  }
+  file.commit();
+}
+
+} // namespace hb

@@ -1,0 +1,73 @@
+#include "lowering/plan/Reports.h"
+
+#include "dialects/kernel/Kernel.h"
+#include "dialects/plan/Plan.h"
+#include "lowering/kernels/Cost.h"
+
+#include <set>
+
+using namespace mlir;
+using nlohmann::json;
+
+namespace hb {
+
+static int64_t integer(Operation *op, StringRef name) {
+  auto attribute = op->getAttrOfType<IntegerAttr>(name);
+  return attribute ? attribute.getInt() : 0;
+}
+
+/// Bytes of an entry of plan.weights as the runtime packs it.
+static int64_t weightBytes(DictionaryAttr weight) {
+  auto type = cast<RankedTensorType>(weight.getAs<TypeAttr>("type").getValue());
+  auto layout = kernel::symbolizeWeightLayout(weight.getAs<StringAttr>("layout").getValue());
+  if (layout && *layout != kernel::WeightLayout::dense)
+    type = RankedTensorType::get(type.getShape(), type.getElementType(), kernel::PackedAttr::get(type.getContext(), *layout));
+  return tensorBytes(type);
+}
+
+json memoryReport(ModuleOp module) {
+  json report = json::object();
+  auto weights = module->getAttrOfType<ArrayAttr>("plan.weights");
+  for (auto program : module.getOps<plan::ProgramOp>()) {
+    std::set<int64_t> used;
+    program.walk([&](plan::LaunchOp launch) {
+      for (auto binding : launch.getBindings())
+        if (auto weight = dyn_cast<plan::WeightAttr>(binding))
+          used.insert(weight.getIndex());
+    });
+    int64_t bytes = 0;
+    for (int64_t index : used)
+      bytes += weightBytes(cast<DictionaryAttr>(weights[index]));
+    json largest = json::array();
+    if (auto entries = program->getAttrOfType<ArrayAttr>("largest"))
+      for (auto entry : entries.getAsRange<DictionaryAttr>())
+        largest.push_back({{"name", entry.getAs<StringAttr>("name").str()},
+                           {"bytes", entry.getAs<IntegerAttr>("bytes").getInt()},
+                           {"source", entry.getAs<StringAttr>("source").str()}});
+    report[program.getSymName().str()] = {{"peak_bytes", program.getArenaBytes()},
+                                          {"lower_bound_bytes", program.getLowerBound()},
+                                          {"weights_bytes", bytes},
+                                          {"saved_bytes", 0},
+                                          {"recomputed_bytes", 0},
+                                          {"largest", std::move(largest)}};
+  }
+  return report;
+}
+
+json statsReport(ModuleOp module, llvm::ArrayRef<CodeBlob> code) {
+  json report = json::object();
+  for (auto program : module.getOps<plan::ProgramOp>()) {
+    std::set<std::string> kernels;
+    program.walk([&](plan::LaunchOp launch) { kernels.insert(launch.getKernel().str()); });
+    report[program.getSymName().str()] = {{"ops", integer(program, "ops")},
+                                          {"kernels", kernels.size()},
+                                          {"launches", integer(program, "launches")},
+                                          {"flops_forward", integer(program, "flops")},
+                                          {"flops_backward", 0},
+                                          {"flops_recompute", 0},
+                                          {"code_bytes", code.empty() ? size_t(0) : code.front().object.size()}};
+  }
+  return report;
+}
+
+} // namespace hb
