@@ -1,4 +1,297 @@
+// kernel.contract: rows times packed weight for linear layers, convolutions and Winograd planes, gated or not, with LoRA.
+#include "lowering/emit/x86/Epilogue.h"
 #include "lowering/emit/x86/Families.h"
+#include "lowering/emit/x86/Reduction.h"
+
+using namespace mlir;
+
 namespace hb::x86 {
-FailureOr<Launch> emitContract(KernelBuilder &kb, mlir::Operation *op) { return mlir::failure(); }
+namespace {
+
+int64_t ceilDiv(int64_t x, int64_t y) { return (x + y - 1) / y; }
+int64_t roundUp(int64_t x, int64_t unit) { return ceilDiv(x, unit) * unit; }
+
+/// How the launch is cut: the same for every variant, so it may depend on shapes only.
+struct Partition {
+  int64_t rowBlock, rowBlocks, unitBlock, unitBlocks; ///< a unit is a panel, or a pair of panels when gated
+};
+
+class Contraction {
+public:
+  Contraction(KernelBuilder &kb, kernel::ContractOp op) : kb_(kb), op_(op), a_(kb.operand(op.getA())), w_(kb.operand(op.getWeight())), y_(kb.operand(op.getResult())) {}
+
+  FailureOr<Launch> emit() {
+    if (failed(describe()))
+      return failure();
+    choosePartition();
+    if (failed(emitBody()))
+      return failure();
+    return launch_;
+  }
+
+private:
+  LogicalResult describe();
+  void choosePartition();
+  LogicalResult emitBody();
+  LogicalResult emitTile(Value row, int rows, Value unit, int units, std::optional<int64_t> knownColumn);
+  void emitLoraRows(Value first, Value last);
+  Value rowOffset(Value row);
+  /// Runs `tile` over rows [first, last) of the task, the last M % tileRows rows apart.
+  void rowLoop(Value first, Value last, const std::function<void(Value, int)> &tile);
+
+  KernelBuilder &kb_;
+  kernel::ContractOp op_;
+  const Operand &a_, &w_, &y_;
+  Launch launch_;
+  kernel::ContractForm form_;
+  bool gated_ = false;
+  int64_t m_ = 0, n_ = 0, units_ = 0, planes_ = 1;
+  TileShape shape_;
+  Partition partition_;
+  ProductSource main_, lora_;
+  int64_t rank_ = 0, paddedRank_ = 0;
+  Value blockStart_;  ///< first row of the task, for the LoRA rows in scratch
+  Value planeA_, planeY_; ///< element offsets of the plane (planes form)
+  std::optional<Reduction> reduction_;
+  std::optional<Epilogue> epilogue_;
+  bool failed_ = false;
+};
+
+LogicalResult Contraction::describe() {
+  form_ = op_.getForm();
+  gated_ = op_.getGated();
+  auto weight = w_.shape();
+  if (a_.strides.back() != 1)
+    return op_.emitOpError("needs a contiguous last axis of a");
+  n_ = y_.shape().back();
+  main_ = {a_.base, a_.element(), w_.base, w_.element(), kb_.i(0)};
+  m_ = 1;
+  switch (form_) {
+  case kernel::ContractForm::linear:
+    for (int64_t extent : y_.shape().drop_back())
+      m_ *= extent;
+    main_.length = a_.shape().back();
+    break;
+  case kernel::ContractForm::conv2d: {
+    for (int64_t extent : y_.shape().drop_back())
+      m_ *= extent;
+    int64_t channels = a_.shape()[3], kh = weight[2], kw = weight[3];
+    bool wide = a_.strides[2] == channels || kw == 1; // kw·C elements in a run
+    main_.length = wide ? kw * channels : channels;
+    main_.segments = wide ? kh : kh * kw;
+    main_.segmentOffset = [this, wide, kw](Value s) {
+      return wide ? kb_.mul(s, a_.strides[1]) : kb_.add(kb_.mul(kb_.div(s, kw), a_.strides[1]), kb_.mul(kb_.rem(s, kw), a_.strides[2]));
+    };
+    break;
+  }
+  case kernel::ContractForm::planes:
+    planes_ = a_.shape()[0];
+    m_ = a_.shape()[1];
+    main_.length = a_.shape()[2];
+    break;
+  }
+  units_ = ceilDiv(n_, 16);
+  if (m_ == 0 || n_ == 0 || main_.terms() == 0)
+    return op_.emitOpError("has an empty dimension");
+  const ContractTiles &tiles = kb_.target.avx512() ? tilesAvx512 : tilesAvx2;
+  shape_ = m_ <= 4 ? (gated_ ? tiles.fewGated : tiles.few)[m_ - 1] : gated_ ? tiles.gated : tiles.plain;
+  if (op_.getLoraA()) {
+    rank_ = cast<RankedTensorType>(op_.getLoraA().getType()).getDimSize(0);
+    paddedRank_ = roundUp(rank_, 16);
+  }
+  return success();
 }
+
+void Contraction::choosePartition() {
+  int64_t block = linearRowBlock;
+  if (form_ == kernel::ContractForm::conv2d)
+    block = std::clamp(convBlockElements / a_.shape()[3] / convBlockUnit * convBlockUnit, convMinBlock, convMaxBlock);
+  if (form_ == kernel::ContractForm::planes)
+    block = planeRowBlock;
+  partition_.rowBlock = m_ <= block ? m_ : block;
+  partition_.rowBlocks = ceilDiv(m_, partition_.rowBlock);
+  // Units of a block: a multiple of every variant's tile width, so that only the last block has a rest.
+  int64_t granule = m_ <= 4 ? (gated_ ? 4 : 8) : gated_ ? 2 : 6;
+  int64_t wanted = ceilDiv(wantedTasks, partition_.rowBlocks * planes_);
+  int64_t unitFlops = 2 * partition_.rowBlock * main_.terms() * 16 * (gated_ ? 2 : 1);
+  int64_t least = ceilDiv(minTaskFlops, unitFlops);
+  partition_.unitBlock = std::min(roundUp(std::max(ceilDiv(units_, wanted), least), granule), roundUp(units_, granule));
+  partition_.unitBlocks = ceilDiv(units_, partition_.unitBlock);
+  launch_.grid = planes_ * partition_.rowBlocks * partition_.unitBlocks;
+  launch_.scratchBytes = rank_ ? partition_.rowBlock * paddedRank_ * 4 : 0;
+}
+
+Value Contraction::rowOffset(Value row) {
+  if (form_ == kernel::ContractForm::planes)
+    return kb_.add(planeA_, kb_.mul(row, a_.strides[1]));
+  if (form_ == kernel::ContractForm::conv2d) {
+    SmallVector<Value> at = kb_.delinearize(row, y_.shape().drop_back());
+    Value offset = kb_.add(kb_.mul(at[0], a_.strides[0]), a_.offset);
+    offset = kb_.add(offset, kb_.mul(at[1], a_.strides[1] * op_.getStrides()[0]));
+    return kb_.add(offset, kb_.mul(at[2], a_.strides[2] * op_.getStrides()[1]));
+  }
+  int64_t rank = a_.rank();
+  if (rank == 1)
+    return kb_.i(a_.offset);
+  if (a_.collapses(0, rank - 1)) {
+    // The innermost leading dimension that is longer than one carries the stride.
+    int64_t stride = a_.strides[rank - 2];
+    for (int64_t d = rank - 2; d >= 0; --d)
+      if (a_.shape()[d] != 1) {
+        stride = a_.strides[d];
+        break;
+      }
+    return kb_.add(kb_.mul(row, stride), a_.offset);
+  }
+  Value offset = kb_.i(a_.offset);
+  for (auto [index, stride] : llvm::zip(kb_.delinearize(row, a_.shape().drop_back()), a_.strides))
+    offset = kb_.add(offset, kb_.mul(index, stride));
+  return offset;
+}
+
+void Contraction::rowLoop(Value first, Value last, const std::function<void(Value, int)> &tile) {
+  const int64_t rows = shape_.rows;
+  Value whole = kb_.add(first, kb_.mul(kb_.div(kb_.sub(last, first), rows), rows));
+  if (m_ >= rows)
+    kb_.loop(first, whole, rows, [&](Value row) { tile(row, rows); });
+  if (int rest = m_ % rows)
+    kb_.ifThen(kb_.less(whole, last), [&] { tile(whole, rest); });
+}
+
+/// T = (a·Aᵀ)∘scale for the task's rows, into scratch [row - blockStart][paddedRank].
+void Contraction::emitLoraRows(Value first, Value last) {
+  const Operand &loraA = kb_.operand(op_.getLoraA()), &scale = kb_.operand(op_.getLoraScale());
+  ProductSource source = main_;
+  source.b = loraA.base;
+  source.bElement = loraA.element();
+  const int panels = paddedRank_ / 16, lanes = kb_.lanes(), perPanel = reduction_->vectorsPerPanel();
+  for (int panel = 0; panel < panels; panel += shape_.panels) {
+    const int count = std::min<int>(shape_.panels, panels - panel);
+    rowLoop(first, last, [&](Value row, int rows) {
+      SmallVector<Value> offsets;
+      for (int r = 0; r < rows; ++r)
+        offsets.push_back(rowOffset(kb_.add(row, r)));
+      SmallVector<Value> acc = reduction_->sum(source, offsets, nullptr, {}, kb_.i(panel), count);
+      for (int v = 0; v < count * perPanel; ++v) {
+        Value factor = kb_.load(scale, kb_.i(scale.offset + panel * 16 + v * lanes), lanes);
+        for (int r = 0; r < rows; ++r) {
+          Value to = kb_.add(kb_.mul(kb_.sub(kb_.add(row, r), blockStart_), paddedRank_), panel * 16 + v * lanes);
+          kb_.storeRaw(kb_.fmul(acc[r * count * perPanel + v], factor), kb_.scratch, to);
+        }
+      }
+    });
+  }
+}
+
+LogicalResult Contraction::emitTile(Value row, int rows, Value unit, int units, std::optional<int64_t> knownColumn) {
+  const int lanes = kb_.lanes(), perPanel = reduction_->vectorsPerPanel(), panelsPerUnit = gated_ ? 2 : 1;
+  const int panels = units * panelsPerUnit, perRow = panels * perPanel;
+  SmallVector<Value> offsets, loraOffsets;
+  for (int r = 0; r < rows; ++r) {
+    Value at = kb_.add(row, r);
+    offsets.push_back(rowOffset(at));
+    if (rank_)
+      loraOffsets.push_back(kb_.mul(kb_.sub(at, blockStart_), paddedRank_));
+  }
+  SmallVector<Value> acc = reduction_->sum(main_, offsets, rank_ ? &lora_ : nullptr, loraOffsets, kb_.mul(unit, panelsPerUnit), panels);
+
+  // Result vectors of a row: which accumulators they take, where they start, which lanes exist.
+  struct Column {
+    int value, gate;
+    Value start, mask;
+    ColumnValues extras;
+  };
+  SmallVector<Column> columns;
+  for (int u = 0; u < units; ++u)
+    for (int v = 0; v < perPanel; ++v) {
+      Column column{u * panelsPerUnit * perPanel + v, (u * panelsPerUnit + 1) * perPanel + v, kb_.add(kb_.mul(unit, 16), u * 16 + v * lanes), Value(), {}};
+      if (knownColumn) {
+        int64_t left = n_ - (*knownColumn + u * 16 + v * lanes);
+        if (left <= 0)
+          continue;
+        if (left < lanes)
+          column.mask = kb_.mask(left, lanes);
+      }
+      columns.push_back(column);
+    }
+  if (form_ == kernel::ContractForm::planes) {
+    for (int r = 0; r < rows; ++r)
+      for (Column &column : columns)
+        kb_.store(y_, kb_.add(kb_.add(planeY_, kb_.mul(kb_.add(row, r), y_.strides[1])), column.start), acc[r * perRow + column.value], column.mask);
+    return success();
+  }
+  for (Column &column : columns)
+    column.extras = epilogue_->columns(column.start, lanes, column.mask);
+  auto finishRow = [&](Value at, const std::function<Value(int)> &accumulator) {
+    ResultRow resultRow{at, {}, {}};
+    for (Column &column : columns) {
+      SmallVector<Value> args{accumulator(column.value)};
+      if (gated_)
+        args.push_back(accumulator(column.gate));
+      if (mlir::failed(epilogue_->apply(resultRow, column.start, lanes, column.mask, column.extras, args)))
+        failed_ = true;
+    }
+  };
+  if (epilogue_->cost() <= inlineEpilogueCost || rows == 1) {
+    for (int r = 0; r < rows; ++r)
+      finishRow(kb_.add(row, r), [&](int v) { return acc[r * perRow + v]; });
+  } else {
+    reduction_->spill(acc);
+    kb_.loop(kb_.i(0), kb_.i(rows), 1, [&](Value r) {
+      Value from = kb_.mul(r, perRow * lanes);
+      finishRow(kb_.add(row, r), [&](int v) { return kb_.loadRaw(reduction_->tile(), kb_.add(from, v * lanes), kb_.f32(), lanes); });
+    });
+  }
+  return failed_ ? failure() : success();
+}
+
+LogicalResult Contraction::emitBody() {
+  const int panelsPerUnit = gated_ ? 2 : 1, unitsPerTile = shape_.panels / panelsPerUnit;
+  bool planes = form_ == kernel::ContractForm::planes;
+  int accumulators = shape_.rows * shape_.panels * 16 / kb_.lanes();
+  reduction_.emplace(kb_, accumulators, planes ? planeChunkTerms : chunkTerms, planes ? planeChunkTerms + planeChunkTerms / 2 : chunkMaxTerms);
+  if (!planes)
+    epilogue_.emplace(kb_, op_.getEpilogue(), op_.getExtras(), op_.getMaps(), op_.getResult());
+  if (rank_) {
+    const Operand &loraB = kb_.operand(op_.getLoraB());
+    lora_ = {kb_.scratch, kb_.f32(), loraB.base, loraB.element(), kb_.i(0), rank_};
+  }
+
+  // Column blocks outermost: a thread's run of tasks then reads the same part of the weight again and again.
+  Value rowBlock = kb_.rem(kb_.task, partition_.rowBlocks), rest = kb_.div(kb_.task, partition_.rowBlocks);
+  Value unitBlock = kb_.rem(rest, partition_.unitBlocks), plane = kb_.div(rest, partition_.unitBlocks);
+  if (planes) {
+    planeA_ = kb_.add(kb_.mul(plane, a_.strides[0]), a_.offset);
+    planeY_ = kb_.add(kb_.mul(plane, y_.strides[0]), y_.offset);
+    main_.bOffset = kb_.mul(plane, units_ * main_.panelStride());
+  }
+  Value i0 = kb_.mul(rowBlock, partition_.rowBlock), i1 = kb_.min(kb_.add(i0, partition_.rowBlock), kb_.i(m_));
+  Value u0 = kb_.mul(unitBlock, partition_.unitBlock), u1 = kb_.min(kb_.add(u0, partition_.unitBlock), kb_.i(units_));
+  blockStart_ = i0;
+  if (rank_)
+    emitLoraRows(i0, i1);
+
+  // Whole tiles of full panels first; then one narrower tile with whatever is left, the masked last columns included.
+  const int64_t wholeUnits = n_ / 16 / unitsPerTile * unitsPerTile;
+  if (wholeUnits > 0)
+    kb_.loop(u0, kb_.min(u1, kb_.i(wholeUnits)), unitsPerTile, [&](Value unit) {
+      rowLoop(i0, i1, [&](Value row, int rows) {
+        if (mlir::failed(emitTile(row, rows, unit, unitsPerTile, std::nullopt)))
+          failed_ = true;
+      });
+    });
+  if (int64_t left = units_ - wholeUnits)
+    kb_.ifThen(kb_.less(kb_.i(wholeUnits), u1), [&] {
+      rowLoop(i0, i1, [&](Value row, int rows) {
+        if (mlir::failed(emitTile(row, rows, kb_.i(wholeUnits), left, wholeUnits * 16)))
+          failed_ = true;
+      });
+    });
+  return failed_ ? failure() : success();
+}
+
+} // namespace
+
+FailureOr<Launch> emitContract(KernelBuilder &kb, Operation *op) { return Contraction(kb, cast<kernel::ContractOp>(op)).emit(); }
+
+} // namespace hb::x86

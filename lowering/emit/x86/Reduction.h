@@ -1,0 +1,50 @@
+// The micro-kernel: a register tile of rows × panels summed over K in chunks.
+#pragma once
+
+#include "lowering/emit/x86/KernelBuilder.h"
+#include "lowering/emit/x86/Tiles.h"
+
+namespace hb::x86 {
+
+/// One product that is summed into the tile: rows of A (row offsets come with the tile) times packed panels of B.
+/// K = segments · length; segment s of a row starts `segmentOffset(s)` elements after the row's start and is contiguous.
+struct ProductSource {
+  Value a;
+  Type aElement;
+  Value b;
+  Type bElement;
+  Value bOffset;             ///< elements, where panel 0 starts
+  int64_t length = 0;        ///< elements of one segment
+  int64_t segments = 1;
+  std::function<Value(Value)> segmentOffset; ///< null when there is one segment
+  int64_t terms() const { return length * segments; }
+  int64_t panelStride() const { return terms() * 16; }
+};
+
+/// Chunk length for one segment: equal chunks of about `wanted` terms, at most `most` unless the segment is shorter.
+int64_t chunkLength(int64_t length, int64_t wanted, int64_t most);
+
+class Reduction {
+public:
+  /// `maxAccumulators`: vectors of the largest tile (sizes the stack tile for the totals).
+  Reduction(KernelBuilder &kb, int maxAccumulators, int64_t wantedTerms, int64_t mostTerms);
+
+  int vectorsPerPanel() const { return 16 / kb_.lanes(); }
+  Value tile() const { return tile_; }
+
+  /// Sums `main` (in chunks) and then `extra` (may be null; rowsExtra its row offsets, added to the last chunk's chain) for
+  /// rows.size() rows and `panels` panels from panel `firstPanel`. Returns accumulators [row][panel·vectorsPerPanel + v].
+  SmallVector<Value> sum(const ProductSource &main, ArrayRef<Value> rows, const ProductSource *extra, ArrayRef<Value> rowsExtra, Value firstPanel, int panels);
+  /// Writes accumulators to the stack tile, in order.
+  void spill(ArrayRef<Value> accumulators);
+
+private:
+  SmallVector<Value> chain(const ProductSource &source, ArrayRef<Value> rows, ArrayRef<Value> panelOffsets, Value length, int64_t knownMultiple, SmallVector<Value> init);
+  SmallVector<Value> steps(const ProductSource &source, ArrayRef<Value> rows, ArrayRef<Value> panelOffsets, Value lower, Value upper, int64_t unroll, SmallVector<Value> init);
+
+  KernelBuilder &kb_;
+  Value tile_;
+  int64_t wanted_, most_;
+};
+
+} // namespace hb::x86

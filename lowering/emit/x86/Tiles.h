@@ -1,0 +1,42 @@
+// Register tiles and block sizes of the contraction kernels: data, one table per instruction set.
+//
+// A tile is `rows` rows of A by `panels` packed panels of 16 columns; its accumulators fill the register file (24 of 32 zmm,
+// 12 of 16 ymm). More than 8 rows are slow when the row stride is a multiple of 4 KiB (all rows in one L1 set).
+#pragma once
+
+#include <cstdint>
+
+namespace hb::x86 {
+
+struct TileShape {
+  int rows, panels;
+};
+
+struct ContractTiles {
+  TileShape plain;    ///< many rows
+  TileShape gated;    ///< many rows, value and gate panels in turn
+  TileShape few[4];   ///< for 1, 2, 3, 4 rows: more panels, because the weight's stream decides
+  TileShape fewGated[4];
+};
+
+inline constexpr ContractTiles tilesAvx512 = {{8, 3}, {8, 2}, {{1, 8}, {2, 8}, {3, 4}, {4, 4}}, {{1, 8}, {2, 8}, {3, 4}, {4, 4}}};
+inline constexpr ContractTiles tilesAvx2 = {{6, 1}, {3, 2}, {{1, 4}, {2, 2}, {3, 1}, {4, 1}}, {{1, 4}, {2, 2}, {3, 2}, {2, 2}}};
+
+/// Rows of one task: a multiple of every tile's rows. 96 rows of K floats stay in L2 while the weight streams by.
+inline constexpr int64_t linearRowBlock = 96;
+/// Pixels of one convolution task: about convBlockElements / C pixels, so that the picture's rows stay in L2.
+inline constexpr int64_t convBlockElements = 384 * 320, convMinBlock = 96, convMaxBlock = 384, convBlockUnit = 24;
+/// Tiles of one Winograd plane in one task.
+inline constexpr int64_t planeRowBlock = 264;
+/// Terms that are summed in one chain before they join the total: bounds the rounding error (docs/rationale/kernel.md).
+inline constexpr int64_t chunkTerms = 128, chunkMaxTerms = 160, planeChunkTerms = 32;
+/// Steps of the reduction that are written out, and bytes the weight is fetched ahead.
+inline constexpr int64_t reductionUnroll = 4, prefetchBytes = 1024;
+/// A launch is cut into about this many tasks along the columns when the rows alone give fewer…
+inline constexpr int64_t wantedTasks = 16;
+/// …as long as a task keeps this much work (flop).
+inline constexpr int64_t minTaskFlops = 400000;
+/// Epilogues costlier than this (vector instructions) run in a loop over the rows instead of being written out per vector.
+inline constexpr int inlineEpilogueCost = 4;
+
+} // namespace hb::x86
