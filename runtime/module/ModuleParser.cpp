@@ -205,6 +205,29 @@ private:
     badCommand(p, j, "a binding inside the program's tables");
   }
 
+  /// The bytes the runtime itself touches (kernels' accesses are the compiler's responsibility) lie inside their buffer.
+  void requireBytes(const Program &p, const nlohmann::json &command, const Binding &b, uint64_t bytes) {
+    uint64_t available = 0;
+    switch (b.kind) {
+    case Binding::Kind::Arena:
+      available = p.arenaBytes - b.value;
+      break;
+    case Binding::Kind::Constant:
+      available = module_.constantsSize_ - b.value;
+      break;
+    case Binding::Kind::Input:
+      available = p.inputs[b.value].byteSize();
+      break;
+    case Binding::Kind::Output:
+      available = p.outputs[b.value].byteSize();
+      break;
+    case Binding::Kind::Weight:
+      break;
+    }
+    if (bytes > available)
+      badCommand(p, command, "a copy or counter inside its buffer");
+  }
+
   std::vector<Command> commands(const JsonObject &o, const nlohmann::json &list, const Program &p, int depth) {
     if (!list.is_array() || depth > 8)
       badCommand(p, list, "a list of commands");
@@ -224,12 +247,16 @@ private:
         c.kind = Command::Kind::Copy;
         c.bindings = {binding(p, j[1]), binding(p, j[2])};
         c.bytes = j[3].get<uint64_t>();
+        for (const Binding &b : c.bindings)
+          requireBytes(p, j, b, c.bytes);
       } else if (name == "repeat" && j.size() == 5 && j[2].is_number_unsigned()) {
         c.kind = Command::Kind::Repeat;
         c.maxTripCount = j[2].get<int64_t>();
         c.bindings.push_back(binding(p, j[3]));
         if (!j[1].is_null())
           c.bindings.push_back(binding(p, j[1]));
+        for (const Binding &b : c.bindings)
+          requireBytes(p, j, b, sizeof(int64_t));
         c.body = commands(o, j[4], p, depth + 1);
       } else {
         badCommand(p, j, "a launch, copy or repeat command");

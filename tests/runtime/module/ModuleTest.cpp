@@ -1,0 +1,106 @@
+#include "runtime/module/Module.h"
+
+#include "runtime/base/Error.h"
+#include "tests/runtime/base/ScratchFolder.h"
+#include "tests/runtime/module/ModuleText.h"
+
+#include <gtest/gtest.h>
+
+namespace hb::test {
+namespace {
+
+class ModuleTest : public testing::Test {
+protected:
+  /// The error number of opening these bytes as a module, 0 when they open.
+  int openError(const std::string &bytes) {
+    std::string path = folder_.path("m.hbm");
+    writeBytes(path, bytes);
+    try {
+      Module::open(path);
+      return 0;
+    } catch (const Error &error) {
+      EXPECT_EQ(error.exitCode(), ExitCode::BadFile) << error.what();
+      EXPECT_NE(std::string(error.what()).find("m.hbm"), std::string::npos) << error.what();
+      return error.number();
+    }
+  }
+  int openError(const nlohmann::json &header) { return openError(moduleBytes(header.dump())); }
+
+  ScratchFolder folder_;
+};
+
+TEST_F(ModuleTest, ReadsEverything) {
+  std::string path = folder_.path("m.hbm");
+  writeBytes(path, moduleBytes(smallHeader().dump()));
+  Module module = Module::open(path);
+  EXPECT_EQ(module.compiler, "hbc test");
+  ASSERT_EQ(module.programs.size(), 1u);
+  const Program &program = module.entry("double");
+  EXPECT_EQ(program.arenaBytes, 192u);
+  EXPECT_EQ(program.inputs[2].range->second, 5);
+  ASSERT_EQ(program.commands.size(), 3u);
+  EXPECT_EQ(program.commands[1].kind, Command::Kind::Repeat);
+  EXPECT_EQ(program.commands[1].body.size(), 2u);
+  EXPECT_EQ(module.constants().size(), 64u);
+}
+
+TEST_F(ModuleTest, UnknownEntryListsTheKnownOnes) {
+  std::string path = folder_.path("m.hbm");
+  writeBytes(path, moduleBytes(smallHeader().dump()));
+  Module module = Module::open(path);
+  try {
+    module.entry("half");
+    FAIL();
+  } catch (const Error &error) {
+    EXPECT_EQ(error.number(), 501);
+    EXPECT_NE(std::string(error.what()).find("double"), std::string::npos);
+  }
+}
+
+TEST_F(ModuleTest, RefusesEveryTruncation) {
+  std::string bytes = moduleBytes(smallHeader().dump());
+  for (size_t length = 0; length < bytes.size(); ++length)
+    EXPECT_NE(openError(bytes.substr(0, length)), 0) << length;
+}
+
+TEST_F(ModuleTest, ByteFlipsNeverCrash) {
+  std::string bytes = moduleBytes(smallHeader().dump());
+  for (size_t i = 0; i < bytes.size(); ++i)
+    for (int bit : {0, 3, 7}) {
+      std::string damaged = bytes;
+      damaged[i] = static_cast<char>(damaged[i] ^ (1 << bit));
+      openError(damaged);
+    }
+}
+
+TEST_F(ModuleTest, AnotherVersion) {
+  nlohmann::json header = smallHeader();
+  header["format"] = 2;
+  EXPECT_EQ(openError(header), 404);
+  header["format"] = 1;
+  header["kernel_abi"] = 99;
+  EXPECT_EQ(openError(header), 404);
+}
+
+TEST_F(ModuleTest, ImpossibleValues) {
+  auto changed = [&](const char *pointer, nlohmann::json value) {
+    nlohmann::json header = smallHeader();
+    header[nlohmann::json::json_pointer(pointer)] = std::move(value);
+    return openError(header);
+  };
+  EXPECT_EQ(changed("/constants/size", 65), 405);
+  EXPECT_EQ(changed("/constants/offset", -1), 403);
+  EXPECT_EQ(changed("/kernels/0/grid", -4), 403);
+  EXPECT_EQ(changed("/programs/0/inputs/0/shape", {1ull << 40, 1ull << 40}), 403);
+  EXPECT_EQ(changed("/programs/0/inputs/0/dtype", "F12"), 403);
+  EXPECT_EQ(changed("/programs/0/commands/1/4/0/1", 1), 406);      // no such kernel
+  EXPECT_EQ(changed("/programs/0/commands/0/2/1", 192), 406);      // outside the arena
+  EXPECT_EQ(changed("/programs/0/commands/0/1/1", 3), 406);        // no such input
+  EXPECT_EQ(changed("/programs/0/commands/0/3", 33), 406);         // more bytes than the input has
+  EXPECT_EQ(changed("/programs/0/commands/1/3/1", 190), 406);      // counter half outside the arena
+  EXPECT_EQ(changed("/programs/0/commands/0/0", "jump"), 406);
+  EXPECT_EQ(changed("/code", nlohmann::json::parse(R"([{"target": "x86-64", "cpu": "x", "offset": 0, "size": 100}])")), 405);
+}
+
+} // namespace
+} // namespace hb::test
