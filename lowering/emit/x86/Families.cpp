@@ -10,6 +10,11 @@ struct Row {
 
 const Row rows[] = {
     {"kernel.contract", emitContract},
+    {"kernel.attention", emitAttention},
+    {"kernel.map", emitMap},
+    {"kernel.concat", emitConcat},
+    {"kernel.gather", emitGather},
+    {"kernel.adaptive_pool", emitAdaptivePool},
 };
 
 } // namespace
