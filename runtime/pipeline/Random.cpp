@@ -147,7 +147,7 @@ void CpuGenerator::normal(std::span<float> out, NormalKernel kernel) {
       value = float(oneNormal());
     return;
   }
-  auto transform = [&](float *d, int64_t groups) { kernel == NormalKernel::Vector ? vectorGroups(d, groups) : genericGroups(d, groups); };
+  auto transform = kernel == NormalKernel::Vector ? vectorGroups : kernel == NormalKernel::VectorPortable ? vectorGroupsPortable : genericGroups<float>;
   for (float &value : out)
     value = uniform24();
   transform(out.data(), n / kGroup);

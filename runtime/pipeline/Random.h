@@ -16,6 +16,7 @@ namespace hb {
 /// Which of torch's two CPU kernels makes the normals of 16 and more elements. They draw the same uniforms and differ in the last bits.
 enum class NormalKernel {
   Vector,  ///< polynomials of torch's AVX2 and AVX-512 builds; what torch does on every x86-64 PC of the last ten years
+  VectorPortable, ///< the bits of Vector without its instructions: what Vector does on machines without AVX2 and FMA
   Generic, ///< the C library's logf, sinf, cosf; what torch does elsewhere
 };
 

@@ -47,6 +47,11 @@ TEST(CpuGenerator, NormalStreamsOfBothKernels) {
   }
 }
 
+TEST(CpuGenerator, PortableKernelHasTheSameBits) {
+  for (uint64_t seed : {0, 42, 93})
+    EXPECT_EQ(normals(seed, 65536, NormalKernel::VectorPortable), normals(seed, 65536));
+}
+
 TEST(CpuGenerator, ConsecutiveDrawsShareTheWaitingNormal) {
   for (const auto &one : test::rows("rng.json", "randn_consecutive")) {
     CpuGenerator generator(one["seed"].get<uint64_t>());
