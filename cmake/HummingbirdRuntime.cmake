@@ -12,4 +12,7 @@ function(hb_runtime_library target)
     target_compile_options(${target} PUBLIC -fsanitize=${HB_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
     target_link_options(${target} PUBLIC -fsanitize=${HB_SANITIZE})
   endif()
+  if(HB_FUZZ)
+    target_compile_options(${target} PRIVATE -fsanitize=fuzzer-no-link) # the libraries report coverage to the fuzz targets
+  endif()
 endfunction()

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cstring>
+#include <unordered_set>
 
 namespace hb {
 namespace {
@@ -89,21 +90,28 @@ void writeSafetensors(const std::string &path, std::vector<TensorView> tensors, 
   std::sort(tensors.begin(), tensors.end(), [](const auto &a, const auto &b) {
     return dtypeSize(a.dtype) != dtypeSize(b.dtype) ? dtypeSize(a.dtype) > dtypeSize(b.dtype) : a.name < b.name;
   });
-  auto header = nlohmann::ordered_json::object();
+  // Assembled as text: a JSON object that keeps its order searches linearly on every insertion.
+  auto quoted = [](const std::string &name) { return nlohmann::json(name).dump(); };
+  std::string text = "{";
   if (!metadata.empty())
-    header["__metadata__"] = metadata;
+    text += "\"__metadata__\":" + nlohmann::json(metadata).dump();
   uint64_t offset = 0;
   std::vector<uint64_t> sizes;
+  std::unordered_set<std::string_view> names;
   for (const auto &tensor : tensors) {
+    if (!names.insert(tensor.name).second || tensor.name == "__metadata__" || !isUtf8(tensor.name))
+      throw Error(999, printable(path, 1024), "distinct tensor names in UTF-8", printable(tensor.name), "please report this");
     uint64_t size = dtypeSize(tensor.dtype);
     for (int64_t extent : tensor.shape)
       size *= static_cast<uint64_t>(extent);
     sizes.push_back(size);
-    header[tensor.name] = {{"dtype", dtypeName(tensor.dtype)}, {"shape", tensor.shape}, {"data_offsets", {offset, offset + size}}};
+    if (text.size() > 1)
+      text += ',';
+    text += quoted(tensor.name) + ":{\"dtype\":\"" + std::string(dtypeName(tensor.dtype)) + "\",\"shape\":" + nlohmann::json(tensor.shape).dump() + ",\"data_offsets\":[" +
+            std::to_string(offset) + "," + std::to_string(offset + size) + "]}";
     offset += size;
   }
-  assert(header.size() == tensors.size() + !metadata.empty() && "two tensors of one name");
-  std::string text = header.dump();
+  text += '}';
   text.append((kLengthBytes - text.size() % kLengthBytes) % kLengthBytes, ' ');
   unsigned char raw[kLengthBytes];
   for (size_t i = 0; i < kLengthBytes; ++i)

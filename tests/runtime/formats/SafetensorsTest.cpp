@@ -170,6 +170,8 @@ TEST(Safetensors, WriterRoundTrip) {
 
 TEST(Safetensors, WriterFailsCleanly) {
   ScratchFolder folder;
+  uint8_t byte = 1;
+  expectError(999, [&] { writeSafetensors(folder.path("out.safetensors"), {{"a", DType::U8, {1}, &byte}, {"a", DType::U8, {1}, &byte}}); }, {"out.safetensors"});
   expectError(901, [&] { writeSafetensors(folder.path("none/out.safetensors"), {}); });
   EXPECT_EQ(folder.fileCount(), 0u);
 }
