@@ -55,7 +55,11 @@ bool isCaseIgnorable(char32_t c) {
          std::u32string_view(U"'.:\u00B7\u0387\u055F\u05F4\u2018\u2019\u2024\u2027\uFE13\uFE52\uFE55\uFF07\uFF0E\uFF1A").find(c) != std::u32string_view::npos;
 }
 
-bool isCased(char32_t c) { return between(category(c), UTF8PROC_CATEGORY_LU, UTF8PROC_CATEGORY_LT); }
+/// Letters with case, and the few others with the property: ordinal indicators, Roman numerals, circled letters.
+bool isCased(char32_t c) {
+  return between(category(c), UTF8PROC_CATEGORY_LU, UTF8PROC_CATEGORY_LT) || c == 0xAA || c == 0xBA || (c >= 0x2160 && c <= 0x217F) ||
+         (c >= 0x24B6 && c <= 0x24E9);
+}
 
 /// Σ at `at` ends a word: a cased letter before it, none behind it, both beyond any number of case-ignorable characters.
 bool isFinalSigma(std::u32string_view text, size_t at) {

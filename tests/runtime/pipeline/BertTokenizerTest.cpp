@@ -20,7 +20,7 @@ TEST(BlipCaption, CaptionsOfTheTable) {
 
 TEST(BlipCaption, KeepsASingleTabAndTheFinalSigma) {
   EXPECT_EQ(blipCaption("a\tb \t c"), "a\tb c");
-  EXPECT_EQ(blipCaption("ΟΔΟΣ ΣΑ Σ"), "οδος σα σ");
+  EXPECT_EQ(blipCaption("ΟΔΟΣ ΣΑ Σ ΟΔΟΣª"), "οδος σα σ οδοσª");
   EXPECT_EQ(blipCaption("one two three", 2), "one two");
 }
 
