@@ -1,6 +1,6 @@
 // The module file: header, then 64-byte-aligned blobs (constants, code).
 #include "lowering/package/Commands.h"
-#include "lowering/package/Package.h"
+#include "lowering/package/WriteModule.h"
 #include "runtime/base/AtomicFile.h"
 #include "runtime/base/Error.h"
 
