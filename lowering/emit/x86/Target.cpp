@@ -57,6 +57,8 @@ X86Target parseTarget(const std::string &spec) {
     llvm::X86::getFeaturesForCPU(cpu, features);
     for (llvm::StringRef feature : features)
       have.insert(feature.str());
+    if (have.count("avx512vl"))
+      have.insert("avx512f"); // LLVM's list leaves implied features out for the psABI levels
   }
   for (const Level &level : levels())
     if (std::all_of(level.features.begin(), level.features.end(), [&](const std::string &f) { return have.count(f) != 0; }))
