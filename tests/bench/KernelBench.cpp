@@ -1,0 +1,174 @@
+// Times single kernels on one thread against a register-only FMA probe of the same machine.
+//
+//   kernel_bench [--target x86-64,cpu=…] [--reps N] [--save FILE] [case …]
+//   case: linear:MxKxN[:f16|bf16][:gelu|residual|gated|lora]   conv:HxWxCxO[:f16]   planes:PxTxKxN
+//
+// Prints, per case, the best time of N, GFLOP/s, the share of the probe (measured before and after every run; the best
+// counts) and the kernel's compile time. CPU time of the thread, so that a busy machine disturbs less.
+#include "tests/lowering/emit/EmitHarness.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <ctime>
+#include <sstream>
+
+using namespace hb;
+using namespace hb::test;
+
+static double cpuNow() {
+  timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return t.tv_sec + 1e-9 * t.tv_nsec;
+}
+
+// Twelve independent chains hide the latency of the two FMA units.
+#define HB_CHAIN12(REG) \
+  "vfmadd231ps %%" REG "14,%%" REG "15,%%" REG "0\n vfmadd231ps %%" REG "14,%%" REG "15,%%" REG "1\n vfmadd231ps %%" REG "14,%%" REG "15,%%" REG "2\n" \
+  "vfmadd231ps %%" REG "14,%%" REG "15,%%" REG "3\n vfmadd231ps %%" REG "14,%%" REG "15,%%" REG "4\n vfmadd231ps %%" REG "14,%%" REG "15,%%" REG "5\n" \
+  "vfmadd231ps %%" REG "14,%%" REG "15,%%" REG "6\n vfmadd231ps %%" REG "14,%%" REG "15,%%" REG "7\n vfmadd231ps %%" REG "14,%%" REG "15,%%" REG "8\n" \
+  "vfmadd231ps %%" REG "14,%%" REG "15,%%" REG "9\n vfmadd231ps %%" REG "14,%%" REG "15,%%" REG "10\n vfmadd231ps %%" REG "14,%%" REG "15,%%" REG "11\n"
+#define HB_CLOBBER "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "cc"
+__attribute__((noinline)) static void probe256(long n) { asm volatile("1:\n" HB_CHAIN12("ymm") "dec %0\n jnz 1b\n" : "+r"(n)::HB_CLOBBER); }
+__attribute__((noinline)) static void probe512(long n) { asm volatile("1:\n" HB_CHAIN12("zmm") "dec %0\n jnz 1b\n" : "+r"(n)::HB_CLOBBER); }
+
+static double probe(bool wide) {
+  const long n = 400000;
+  double start = cpuNow();
+  wide ? probe512(n) : probe256(n);
+  return n * 12.0 * (wide ? 16 : 8) * 2 / (cpuNow() - start) * 1e-9;
+}
+
+struct Case {
+  std::string text;
+  std::vector<size_t> bytes; ///< of each buffer
+  double flops = 0;
+};
+
+static Case makeCase(const std::string &spec) {
+  std::vector<std::string> parts;
+  std::stringstream stream(spec);
+  for (std::string part; std::getline(stream, part, ':');)
+    parts.push_back(part);
+  auto has = [&](const char *word) { return std::find(parts.begin() + 2, parts.end(), word) != parts.end(); };
+  long d[4] = {1, 1, 1, 1};
+  std::sscanf(parts[1].c_str(), "%ldx%ldx%ldx%ld", d, d + 1, d + 2, d + 3);
+  std::string type = has("f16") ? "f16" : has("bf16") ? "bf16" : "f32";
+  size_t size = type == "f32" ? 4 : 2;
+  auto s = [](long v) { return std::to_string(v); };
+  auto up = [](long v) { return (v + 15) / 16 * 16; };
+  Case c;
+  if (parts[0] == "linear") {
+    long m = d[0], k = d[1], n = d[2];
+    std::string at = "tensor<" + s(m) + "x" + s(k) + "xf32>", yt = "tensor<" + s(m) + "x" + s(n) + "xf32>", bt = "tensor<" + s(n) + "xf32>";
+    long rows = has("gated") ? 2 * n : n;
+    std::string layout = has("gated") ? "gated_panel16" : "panel16";
+    std::string wt = "tensor<" + s(rows) + "x" + s(k) + "x" + type + ", #kernel.packed<" + layout + ">>";
+    std::string args = "%x: " + at + ", %w: " + wt + ", %b: " + bt, lora, extras = "%b", types = bt, maps = "affine_map<(i, j) -> (j)>", gatedAttr, body;
+    c.bytes = {size_t(m * k * 4), size_t(up(rows) * k * size), size_t(n * 4)};
+    if (has("lora")) {
+      std::string a = "tensor<8x" + s(k) + "xf32, #kernel.packed<panel16>>", b = "tensor<" + s(rows) + "x8xf32, #kernel.packed<" + layout + ">>";
+      args += ", %la: " + a + ", %lb: " + b + ", %ls: tensor<8xf32>";
+      lora = " lora(%la : " + a + ", %lb : " + b + ", %ls : tensor<8xf32>)";
+      c.bytes.insert(c.bytes.end(), {size_t(16 * k * 4), size_t(up(rows) * 8 * 4), 64});
+    }
+    body = "^bb0(%acc: f32, %bias: f32):\n %s = arith.addf %acc, %bias : f32\n kernel.yield %s : f32\n";
+    std::string gelu = " %k = arith.constant 0.70710678 : f32\n %h = arith.constant 0.5 : f32\n %u = arith.mulf %s, %k : f32\n %e = math.erf %u : f32\n %v = arith.mulf %s, %h : f32\n"
+                       " %o = math.fma %v, %e, %v : f32\n";
+    if (has("gelu"))
+      body = "^bb0(%acc: f32, %bias: f32):\n %s = arith.addf %acc, %bias : f32\n" + gelu + " kernel.yield %o : f32\n";
+    if (has("gated")) {
+      body = "^bb0(%acc: f32, %gate: f32, %bias: f32):\n %s = arith.addf %gate, %bias : f32\n" + gelu + " %y = arith.mulf %acc, %o : f32\n kernel.yield %y : f32\n";
+      gatedAttr = ", gated";
+    }
+    if (has("residual")) {
+      args += ", %r: " + yt;
+      extras += ", %r";
+      types += ", " + yt;
+      maps += ", affine_map<(i, j) -> (i, j)>";
+      c.bytes.push_back(m * n * 4);
+      body = "^bb0(%acc: f32, %bias: f32, %res: f32):\n %s = arith.addf %acc, %bias : f32\n %t = arith.addf %s, %res : f32\n kernel.yield %t : f32\n";
+    }
+    c.text = "kernel.def @k(" + args + ") -> " + yt + " {\n %y = kernel.contract linear a(%x : " + at + ") weight(%w : " + wt + ")" + lora + " extras(" + extras + " : " + types + ") {maps = [" +
+             maps + "]" + gatedAttr + "} -> " + yt + " {\n" + body + " }\n kernel.return %y : " + yt + "\n}";
+    c.bytes.push_back(m * n * 4);
+    c.flops = 2.0 * m * k * rows;
+  } else if (parts[0] == "conv") {
+    long h = d[0], w = d[1], ci = d[2], co = d[3];
+    std::string at = "tensor<1x" + s(h + 2) + "x" + s(w + 2) + "x" + s(ci) + "xf32>", yt = "tensor<1x" + s(h) + "x" + s(w) + "x" + s(co) + "xf32>", bt = "tensor<" + s(co) + "xf32>";
+    std::string wt = "tensor<" + s(co) + "x" + s(ci) + "x3x3x" + type + ", #kernel.packed<panel16>>";
+    c.text = "kernel.def @k(%x: " + at + ", %w: " + wt + ", %b: " + bt + ") -> " + yt + " {\n %y = kernel.contract conv2d a(%x : " + at + ") weight(%w : " + wt + ") extras(%b : " + bt +
+             ") {maps = [affine_map<(b, i, j, c) -> (c)>]} -> " + yt + " {\n^bb0(%acc: f32, %bias: f32):\n %s = arith.addf %acc, %bias : f32\n kernel.yield %s : f32\n }\n kernel.return %y : " + yt + "\n}";
+    c.bytes = {size_t((h + 2) * (w + 2) * ci * 4), size_t(up(co) * ci * 9 * size), size_t(co * 4), size_t(h * w * co * 4)};
+    c.flops = 2.0 * h * w * co * ci * 9;
+  } else if (parts[0] == "planes") {
+    long p = d[0], t = d[1], k = d[2], n = d[3];
+    std::string at = "tensor<" + s(p) + "x" + s(t) + "x" + s(k) + "xf32>", yt = "tensor<" + s(p) + "x" + s(t) + "x" + s(n) + "xf32>";
+    std::string wt = "tensor<" + s(n) + "x" + s(k) + "x3x3xf32, #kernel.packed<" + (p == 16 ? "winograd_f2" : "winograd_f4x2") + ">>";
+    c.text = "kernel.def @k(%x: " + at + ", %w: " + wt + ") -> " + yt + " {\n %y = kernel.contract planes a(%x : " + at + ") weight(%w : " + wt + ") {maps = []} -> " + yt +
+             " {\n^bb0(%acc: f32):\n kernel.yield %acc : f32\n }\n kernel.return %y : " + yt + "\n}";
+    c.bytes = {size_t(p * t * k * 4), size_t(p * up(n) * k * 4), size_t(p * t * n * 4)};
+    c.flops = 2.0 * p * t * n * k;
+  }
+  return c;
+}
+
+int main(int argc, char **argv) {
+  std::string target = "x86-64", save;
+  int reps = 15;
+  std::vector<std::string> cases;
+  for (int i = 1; i < argc; ++i) {
+    if (!std::strcmp(argv[i], "--target") && i + 1 < argc)
+      target = argv[++i];
+    else if (!std::strcmp(argv[i], "--reps") && i + 1 < argc)
+      reps = std::atoi(argv[++i]);
+    else if (!std::strcmp(argv[i], "--save") && i + 1 < argc)
+      save = argv[++i];
+    else
+      cases.push_back(argv[i]);
+  }
+  if (cases.empty())
+    cases = {"linear:4096x640x640", "linear:1024x1280x1280:gelu", "linear:1024x1280x1280:f16", "linear:77x2048x1280", "linear:1024x5120x1280:residual", "linear:1024x640x2560:gated",
+             "linear:1024x1280x1280:lora", "conv:64x64x320x320", "conv:32x32x640x640", "planes:16x256x640x640", "planes:24x128x640x640"};
+  x86::X86Target variant = x86::parseTarget(target);
+  std::printf("%s (tuned for %s)\n", variant.cpu.c_str(), variant.tune.c_str());
+  for (const std::string &spec : cases) {
+    Case c = makeCase(spec);
+    Kernel kernel = compileKernel(c.text, variant);
+    if (!kernel.function) {
+      std::printf("%-34s failed: %s\n%s\n", spec.c_str(), kernel.error.c_str(), c.text.c_str());
+      continue;
+    }
+    if (!save.empty()) { // for a look at the machine code
+      std::FILE *file = std::fopen(save.c_str(), "wb");
+      if (file) {
+        std::fwrite(kernel.object.data(), 1, kernel.object.size(), file);
+        std::fclose(file);
+      }
+    }
+    std::vector<Buffer<char>> buffers;
+    std::vector<void *> pointers;
+    for (size_t bytes : c.bytes) {
+      buffers.emplace_back(bytes + 64);
+      // Small normal numbers: denormals would change the timing. Halves read the same bytes as some finite pattern.
+      auto *words = reinterpret_cast<uint32_t *>(&buffers.back()[0]);
+      for (size_t i = 0; i < bytes / 4; ++i)
+        words[i] = 0x3c003c00u + (static_cast<uint32_t>(i) * 2654435761u >> 22 << 13);
+      pointers.push_back(&buffers.back()[0]);
+    }
+    kernel.run(pointers);
+    double best = 1e30, peak = 0, first = cpuNow();
+    kernel.run(pointers);
+    const int turns = std::max(1, static_cast<int>(1e-3 / (cpuNow() - first))); // a run of about a millisecond: the clock's step is coarse
+    for (int r = 0; r < reps; ++r) {
+      peak = std::max({peak, probe(true && variant.avx512()), probe(false)});
+      double start = cpuNow();
+      for (int t = 0; t < turns; ++t)
+        kernel.run(pointers);
+      best = std::min(best, (cpuNow() - start) / turns);
+    }
+    std::printf("%-34s %9.3f ms %7.1f GF/s  share %.3f of %.0f  grid %ld  %zu B  compiled in %.0f ms\n", spec.c_str(), best * 1e3, c.flops / best * 1e-9, c.flops / best * 1e-9 / peak, peak,
+                (long)kernel.grid, kernel.objectBytes, kernel.compileSeconds * 1e3);
+    std::fflush(stdout);
+  }
+}
