@@ -1,0 +1,195 @@
+// Runs programs over configs and sizes and writes what is left as nn ops. Internal to the frontend library.
+//
+// One Elaborator serves one import. Expressions are interpreted; graph values are MLIR values and every builtin that works on
+// them appends an op. Errors unwind as `Failure` to the nearest `let`, member or entry, which poisons the name and goes on, so
+// that independent mistakes appear together.
+#pragma once
+
+#include "dialects/nn/Nn.h"
+#include "frontend/Components.h"
+#include "frontend/Frontend.h"
+#include "frontend/ProgramFiles.h"
+#include "frontend/Value.h"
+
+#include "mlir/IR/Builders.h"
+
+#include <deque>
+#include <functional>
+#include <optional>
+
+namespace hb::frontend {
+
+/// The names of one file, evaluated when first used.
+struct FileScope {
+  const ast::File *file = nullptr;
+  std::map<std::string, Value, std::less<>> values;
+  std::map<std::string, const ast::Constant *, std::less<>> constants;
+  std::set<std::string> evaluating;
+  std::map<std::string, const ast::Import *, std::less<>> imports;
+};
+
+/// Local names; frames are linked from the innermost block outwards to the function.
+struct Frame {
+  Frame *parent = nullptr;
+  std::vector<std::pair<std::string, Value>> names;
+
+  const Value *find(std::string_view name) const;
+  void set(const std::string &name, Value value) { names.emplace_back(name, std::move(value)); }
+};
+
+/// Where an expression stands.
+struct Env {
+  Frame *frame = nullptr;
+  Instance *self = nullptr;
+  FileScope *file = nullptr;
+
+  Env inner(Frame &inside) const { return {&inside, self, file}; }
+};
+
+/// The arguments of one call of a builtin, by parameter.
+struct Call {
+  class Elaborator &elaborator;
+  const Builtin &builtin;
+  const Env &env;
+  Span span;
+  std::vector<Value> values;
+  std::vector<Span> spans;
+  std::vector<bool> given;
+};
+
+struct Builtin {
+  const char *name;
+  const char *parameters; ///< names separated by spaces; a `?` after an optional one
+  Value (*function)(Call &);
+};
+const Builtin *findBuiltin(std::string_view name);
+std::vector<std::string> builtinNames();
+
+class Elaborator {
+public:
+  Elaborator(mlir::MLIRContext &context, const ImportOptions &options, ProgramFiles &files, DiagnosticSink &sink);
+
+  // Entries.cpp: one function of the module.
+  struct EntryPlan {
+    const ast::Entry *entry;
+    FileScope *file;
+    Component *component;
+    std::string name;          ///< with the component's prefix where needed
+    std::string vjp;           ///< name of the derived entry, empty for none
+    bool onlyVjp = false;
+  };
+  void elaborateEntry(const EntryPlan &plan);
+  void checkParameters(size_t firstParam, size_t firstInstance);
+  /// True when the entry's `if` holds.
+  bool conditionHolds(const ast::Entry &entry, FileScope *file, Component *component);
+  /// Dimension names that some entry knew; a `--dim` of another name is an error.
+  std::set<std::string> knownDims;
+
+  FileScope *scopeOf(const ast::File *file);
+  Component *newComponent();
+
+  // Expressions.cpp
+  Value evaluate(const ast::Expr &expr, const Env &env);
+  Value lookup(const std::string &name, const Env &env, Span span);
+  void bind(const ast::Pattern &pattern, const Value &value, const Env &env, Span span);
+  Value callValue(const Value &callee, const std::vector<ast::Named> &arguments, const Env &env, Span span, Span calleeSpan);
+
+  // Types.cpp
+  /// Checks a value against a type, binds free dimension names in `env.frame`, and returns the value as the type wants it.
+  Value conform(const ast::Type &type, Value value, const Env &env, Span valueSpan, const std::string &what, std::optional<std::vector<int64_t>> *leading = nullptr);
+  int64_t dimension(const ast::Expr &expr, const Env &env);
+  mlir::Type elementType(const std::string &dtype) const;
+  mlir::RankedTensorType tensorType(std::vector<int64_t> shape, mlir::Type element, Span span);
+
+  // Modules.cpp
+  Value instantiate(const ModuleValue &module, const std::vector<ast::Named> &arguments, const Env &env, Span span);
+  Value callFunction(const FunctionValue &function, const std::vector<ast::Named> &arguments, const Env &env, Span span);
+  void runBody(const ast::Body &body, Instance &instance, const Env &env);
+  void attach(const Value &value, Instance &parent, const std::string &segment, Span span);
+  std::string pathOf(const Instance &instance) const;
+  std::string pathOf(const ParamNode &param) const;
+  Component *componentOf(const Instance *instance) const;
+  bool hasAdapters(const Instance *instance) const;
+
+  // The graph.
+  mlir::Value tensorOf(const Value &value, Span span, const std::string &what);       ///< params widened to the activations' type
+  mlir::Value weightOf(const Value &value, Span span, const std::string &what);       ///< params as stored
+  mlir::Value parameter(ParamNode &node);
+  /// An nn.param at the start of the function, one per scope and key.
+  mlir::Value namedParameter(const std::string &scope, const std::string &key, mlir::RankedTensorType type, Span span);
+  mlir::Value splat(double value, llvm::ArrayRef<int64_t> shape, mlir::Type element);
+  mlir::Value castTo(mlir::Value value, mlir::Type element);
+  mlir::Location location(Span span) const;
+  mlir::Type activationType() const { return activation_; }
+
+  // Errors.
+  [[noreturn]] static void fail(int number, Span span, std::string expected, std::string found, std::string action, std::vector<DiagnosticNote> notes = {});
+  [[noreturn]] static void silent();
+  void report(const Failure &failure) { sink.report(failure.diagnostic); }
+  int64_t integer(const Value &value, Span span, const std::string &what);
+  double number(const Value &value, Span span, const std::string &what);
+  bool boolean(const Value &value, Span span, const std::string &what);
+  const std::string &text(const Value &value, Span span, const std::string &what);
+  std::vector<int64_t> integers(const Value &value, Span span, const std::string &what);
+  [[noreturn]] void wrongKind(const Value &value, Span span, const std::string &expected, const std::string &what);
+
+  /// Guards recursion and total work: a program may not hang the compiler or overflow its stack.
+  struct Level {
+    Level(Elaborator &elaborator, Span span);
+    ~Level() { --elaborator.depth_; }
+    Elaborator &elaborator;
+  };
+
+  mlir::MLIRContext &context;
+  const ImportOptions &options;
+  ProgramFiles &files;
+  DiagnosticSink &sink;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  mlir::OpBuilder builder;
+  std::deque<Component> components;
+  std::deque<Instance> instances;
+  std::deque<ParamNode> params;
+  int64_t latentScale = 8; ///< pixels of a picture for one of its latent, each way
+  /// The component whose entry runs; instances made without a config belong to it.
+  Component *entryComponent = nullptr;
+  std::function<Component *(const std::string &)> openComponent; ///< by name, for component("…")
+
+private:
+  friend struct Level;
+  Value evaluateUnary(const ast::Expr &expr, const Env &env);
+  Value evaluateBinary(const ast::Expr &expr, const Env &env);
+  Value arithmetic(const std::string &op, const Value &a, const Value &b, const ast::Expr &expr, const Env &env);
+  Value graphBinary(const std::string &op, const Value &a, const Value &b, Span span, Span left, Span right);
+  Value evaluateField(const ast::Expr &expr, const Env &env);
+  Value field(const Value &object, const std::string &name, Span span, const Env &env);
+  Value evaluateIndex(const ast::Expr &expr, const Env &env);
+  Value indexList(const List &list, const ast::Expr &expr, const Env &env);
+  Value indexTensor(const Value &value, const ast::Expr &expr, const Env &env);
+  Value evaluateComprehension(const ast::Expr &expr, const Env &env);
+  Value evaluateBlock(const ast::Expr &expr, const Env &env);
+  Value evaluateFold(const ast::Expr &expr, const Env &env);
+  Value evaluateRepeat(const ast::Expr &expr, const Env &env);
+  Value evaluateRecord(const ast::Expr &expr, const Env &env);
+  Value evaluateParam(const ast::Expr &expr, const Env &env);
+  Value callBuiltin(const Builtin &builtin, const std::vector<ast::Named> &arguments, const Env &env, Span span);
+  Value callMethod(const Value &object, const std::string &name, const ast::Expr &call, const Env &env, bool &handled);
+  void bindParameters(const std::vector<ast::Parameter> &parameters, const std::vector<ast::Named> &arguments, const Env &caller, const Env &callee,
+                      const std::string &what, Span span, Span declared, std::vector<Value> *bound);
+  void runStatement(const ast::Stmt &stmt, Instance &instance, const Env &env);
+  void finishResults(const ast::Function &function, Value &value, const Env &env, std::optional<std::vector<int64_t>> &leading);
+  void declareMember(const ast::Stmt &stmt, Instance &instance, const Env &env);
+  void collectDims(const ast::Expr &expr, std::vector<std::pair<std::string, Span>> &names) const;
+
+  mlir::Type activation_;
+  std::map<const ast::File *, FileScope> scopes_;
+  std::optional<std::vector<int64_t>> leading_; ///< what `...` stands for in the signature being checked
+  Span here_; ///< the call whose ops are being made
+  int depth_ = 0;
+  uint64_t steps_ = 0;
+  std::map<std::pair<std::string, std::string>, mlir::Value> parameterValues_; ///< by scope and key, of the function being built
+  mlir::Operation *lastParameter_ = nullptr;
+  mlir::Block *functionBlock_ = nullptr;
+  std::vector<Instance *> selves_; ///< instances whose functions are running; the last names the location
+};
+
+} // namespace hb::frontend

@@ -1,0 +1,220 @@
+// Entries: dimension names get numbers, the body becomes a function of the module, parameters are checked.
+#include "frontend/Elaborator.h"
+
+#include "runtime/base/Text.h"
+
+namespace hb::frontend {
+
+namespace {
+
+/// The pixel sizes of a pipeline by dimension name; the latent is `scale` times smaller.
+std::optional<int64_t> pipelineSize(const std::string &name, const ImportOptions &options, int64_t scale) {
+  if (name == "B" && options.batchSize)
+    return *options.batchSize;
+  if (name == "h" && options.height)
+    return *options.height;
+  if (name == "w" && options.width)
+    return *options.width;
+  if (name == "H" && options.height)
+    return *options.height / scale;
+  if (name == "W" && options.width)
+    return *options.width / scale;
+  return std::nullopt;
+}
+
+} // namespace
+
+/// The names in a dimension expression.
+void Elaborator::collectDims(const ast::Expr &expr, std::vector<std::pair<std::string, Span>> &names) const {
+  if (expr.kind == ast::ExprKind::Name)
+    names.emplace_back(expr.text, expr.span);
+  if (expr.kind == ast::ExprKind::Unary || expr.kind == ast::ExprKind::Binary)
+    for (const auto &item : expr.items)
+      collectDims(*item, names);
+}
+
+bool Elaborator::conditionHolds(const ast::Entry &entry, FileScope *file, Component *component) {
+  if (!entry.condition)
+    return true;
+  Frame frame;
+  frame.set("config", component->config);
+  entryComponent = component;
+  return boolean(evaluate(*entry.condition, Env{&frame, nullptr, file}), entry.condition->span, "the condition of the entry");
+}
+
+void Elaborator::elaborateEntry(const EntryPlan &plan) {
+  const ast::Entry &entry = *plan.entry;
+  const ast::Function &function = entry.function;
+  entryComponent = plan.component;
+  parameterValues_.clear();
+  lastParameter_ = nullptr;
+  size_t firstParam = params.size(), firstInstance = instances.size();
+  Frame frame;
+  Env env{&frame, nullptr, plan.file};
+  frame.set("config", plan.component->config);
+
+  // Sizes: the entry's own bindings in order, then whatever else its inputs name.
+  for (const ast::Binding &binding : entry.bindings) {
+    knownDims.insert(binding.name);
+    auto given = options.dims.find(binding.name);
+    auto value = [&] { return integer(evaluate(*binding.value, env), binding.value->span, "the size " + binding.name); };
+    int64_t size = 0;
+    try {
+      if (binding.fixed) {
+        size = value();
+        if (given != options.dims.end() && given->second != size)
+          throw Error(705, "--dim " + binding.name + "=" + std::to_string(given->second), std::to_string(size) + ", which the model's config fixes", std::to_string(given->second),
+                      "leave the dimension out");
+      } else if (given != options.dims.end()) {
+        size = given->second;
+      } else if (auto fromPixels = pipelineSize(binding.name, options, latentScale)) {
+        size = *fromPixels;
+      } else {
+        size = value();
+      }
+      frame.set(binding.name, size);
+    } catch (const Failure &failure) {
+      report(failure);
+      frame.set(binding.name, Poison{});
+    }
+  }
+  std::vector<std::string> unbound;
+  for (const ast::Parameter &parameter : function.parameters)
+    for (size_t i = 0; parameter.type && i < parameter.type->dims.size(); ++i) {
+      std::vector<std::pair<std::string, Span>> names;
+      collectDims(*parameter.type->dims[i], names);
+      for (const auto &[name, span] : names) {
+        if (frame.find(name) || plan.file->values.count(name) || plan.file->constants.count(name))
+          continue;
+        knownDims.insert(name);
+        auto given = options.dims.find(name);
+        auto fromPixels = pipelineSize(name, options, latentScale);
+        if (given != options.dims.end())
+          frame.set(name, given->second);
+        else if (fromPixels)
+          frame.set(name, *fromPixels);
+        else if (std::find(unbound.begin(), unbound.end(), name) == unbound.end())
+          unbound.push_back(name);
+      }
+    }
+  if (!unbound.empty()) {
+    for (const std::string &name : unbound)
+      sink.report({701, {}, "--dim " + name + "=SIZE", "no size for the dimension " + name, "give it on the command line", {{entry.span, "the entry is declared here"}}, "entry " + plan.name + ", dimension " + name});
+    return;
+  }
+
+  // The function; its type is final once the body is known.
+  llvm::SmallVector<mlir::Type> inputs;
+  for (const ast::Parameter &parameter : function.parameters) {
+    if (!parameter.type || parameter.type->kind != ast::TypeKind::Tensor)
+      fail(122, parameter.span, "a tensor[…] type: the inputs of an entry are tensors", "another type", "");
+    std::vector<int64_t> shape;
+    for (const auto &dim : parameter.type->dims)
+      shape.push_back(dimension(*dim, env));
+    inputs.push_back(tensorType(shape, parameter.type->dtype.empty() ? activation_ : elementType(parameter.type->dtype), parameter.type->span));
+  }
+  mlir::Location place = location(entry.span);
+  builder.setInsertionPointToEnd(module->getBody());
+  auto func = mlir::func::FuncOp::create(builder, place, plan.name, builder.getFunctionType(inputs, {}));
+  functionBlock_ = func.addEntryBlock();
+  builder.setInsertionPointToStart(functionBlock_);
+  std::map<std::string, Record> groups;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const std::string &name = function.parameters[i].name;
+    func.setArgAttr(i, "nn.name", builder.getStringAttr(name));
+    mlir::Value argument = func.getArgument(i);
+    argument.setLoc(location(function.parameters[i].span));
+    // `blip2.input_ids` is the entry `input_ids` of a record named `blip2`.
+    size_t dot = name.find('.');
+    if (dot == std::string::npos)
+      frame.set(name, TensorValue{argument});
+    else
+      groups[name.substr(0, dot)].entries.emplace_back(name.substr(dot + 1), TensorValue{argument});
+  }
+  for (auto &[name, record] : groups)
+    frame.set(name, std::move(record));
+
+  bool finished = false;
+  Value result;
+  try {
+    std::optional<std::vector<int64_t>> leading;
+    leading_.reset();
+    result = evaluate(*function.body, env);
+    finishResults(function, result, env, leading);
+    finished = true;
+  } catch (const Failure &failure) {
+    report(failure);
+  }
+  checkParameters(firstParam, firstInstance);
+  if (!finished)
+    return;
+
+  List values = function.tupleResult || (!function.hasResults && result.list()) ? *result.list() : List{result};
+  llvm::SmallVector<mlir::Value> outputs;
+  for (const Value &value : values)
+    outputs.push_back(tensorOf(value, function.body->span, "a result of the entry"));
+  mlir::func::ReturnOp::create(builder, place, outputs);
+  func.setFunctionType(builder.getFunctionType(inputs, mlir::ValueRange(outputs).getTypes()));
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    std::string name = i < function.results.size() ? function.results[i].name : "";
+    func.setResultAttr(i, "nn.name", builder.getStringAttr(name.empty() ? outputs.size() == 1 ? "result" : "result" + std::to_string(i) : name));
+  }
+  if (!plan.vjp.empty())
+    func->setAttr("nn.vjp", builder.getStringAttr(plan.vjp));
+  if (plan.onlyVjp)
+    func->setAttr("nn.only_vjp", builder.getUnitAttr());
+}
+
+/// Every parameter of the instances made since: present, of the declared shape, of a float type. All problems are reported.
+void Elaborator::checkParameters(size_t firstParam, size_t firstInstance) {
+  for (size_t i = firstInstance; i < instances.size(); ++i) {
+    Instance &instance = instances[i];
+    Component *component = componentOf(&instance);
+    component->instantiated = true;
+    std::string path = pathOf(instance);
+    for (const std::string &pattern : instance.ignored)
+      component->ignored.push_back(path.empty() ? pattern : path + "." + pattern);
+  }
+  for (size_t i = firstParam; i < params.size(); ++i) {
+    ParamNode &param = params[i];
+    if (!param.attached)
+      continue;
+    Component *component = componentOf(param.parent);
+    std::string key = pathOf(param);
+    if (!component->checkedKeys.insert(key).second || !component->hasWeights())
+      continue;
+    const Checkpoint &checkpoint = component->headers();
+    const CheckpointTensor *tensor = checkpoint.find(key);
+    Diagnostic diagnostic;
+    diagnostic.expected = "a parameter " + shapeText(param.shape);
+    diagnostic.notes.push_back({param.parent->span, "needed by this " + param.parent->module->name});
+    if (!tensor) {
+      diagnostic.number = 230;
+      diagnostic.place = printable(checkpoint.path(), 1024) + ":" + key;
+      diagnostic.found = "no such tensor";
+      std::vector<std::string> names;
+      if (sink.suppressed() == 0)
+        for (const CheckpointTensor &other : checkpoint.tensors())
+          names.push_back(other.name);
+      diagnostic.action = suggestion(key, names, "config and weights are of different models, or the file is incomplete");
+      sink.report(std::move(diagnostic));
+      continue;
+    }
+    component->used.insert(tensor);
+    diagnostic.place = printable(checkpoint.where(*tensor), 1024);
+    if (tensor->shape != param.shape) {
+      diagnostic.number = 231;
+      diagnostic.found = shapeText(tensor->info->shape);
+      diagnostic.action = "config and weights are of different models";
+      sink.report(std::move(diagnostic));
+    } else if (!isFloat(tensor->dtype)) {
+      diagnostic.number = 232;
+      diagnostic.expected = "F32, F16, BF16 or F64";
+      diagnostic.found = dtypeName(tensor->dtype);
+      diagnostic.action = "convert the checkpoint";
+      sink.report(std::move(diagnostic));
+    }
+  }
+}
+
+} // namespace hb::frontend
