@@ -18,3 +18,10 @@ function(hb_compiler_library target)
   target_compile_options(${target} PRIVATE -w)
   target_precompile_headers(${target} REUSE_FROM hb_pch)
 endfunction()
+
+# hb_compiler_executable(target): a tool or a test that sees MLIR. Compiled as a library's code is, or else the precompiled
+# header would not fit.
+function(hb_compiler_executable target)
+  hb_compiler_library(${target})
+  target_compile_options(${target} PRIVATE -fPIC)
+endfunction()
