@@ -57,23 +57,18 @@ Value Former::form(nn::LinearOp op) {
     // A computed weight is never packed: a plain sum of products, with the bias behind it.
     Value w = operand(op.getWeight());
     int64_t rank = type.getRank();
-    SmallVector<int64_t> extents(type.getShape());
-    extents.push_back(shapeOf(x).back());
-    SmallVector<AffineExpr> a;
+    SmallVector<AffineExpr> row;
     for (int64_t i = 0; i < rank - 1; ++i)
-      a.push_back(b.getAffineDimExpr(i));
-    a.push_back(b.getAffineDimExpr(rank));
-    AffineMap maps[] = {AffineMap::get(rank + 1, 0, a, b.getContext()),
-                        AffineMap::get(rank + 1, 0, {b.getAffineDimExpr(rank - 1), b.getAffineDimExpr(rank)}, b.getContext())};
-    auto product = kernel::ReduceOp::create(b, op.getLoc(), type, kernel::Combine::sum, ValueRange{x, w}, b.getAffineMapArrayAttr(maps), extents);
-    Block &block = product.getBody().emplaceBlock();
-    Value left = block.addArgument(tensorOf(x).getElementType(), op.getLoc()), right = block.addArgument(tensorOf(w).getElementType(), op.getLoc());
-    OpBuilder inner = OpBuilder::atBlockBegin(&block);
-    Value value = arith::MulFOp::create(inner, op.getLoc(), left, emitConvert(inner, op.getLoc(), right, left.getType()));
-    kernel::YieldOp::create(inner, op.getLoc(), value);
+      row.push_back(b.getAffineDimExpr(i));
+    row.push_back(b.getAffineDimExpr(rank));
+    MapInput inputs[] = {{x, AffineMap::get(rank + 1, 0, row, b.getContext())},
+                         {w, AffineMap::get(rank + 1, 0, {b.getAffineDimExpr(rank - 1), b.getAffineDimExpr(rank)}, b.getContext())}};
+    Value product = buildReduce(b, op.getLoc(), type, kernel::Combine::sum, inputs, shapeOf(x).back(), [&](OpBuilder &in, ValueRange args) -> Value {
+      return arith::MulFOp::create(in, op.getLoc(), args[0], emitConvert(in, op.getLoc(), args[1], args[0].getType()));
+    });
     if (!op.getBias())
-      return product.getResult();
-    return buildMap(b, op.getLoc(), type, {broadcast(product.getResult(), type), broadcast(op.getBias(), type)},
+      return product;
+    return buildMap(b, op.getLoc(), type, {broadcast(product, type), broadcast(op.getBias(), type)},
                     [&](OpBuilder &in, ValueRange args) { return addBiasToAccumulator(in, op.getLoc(), args); });
   }
   Contraction c;

@@ -123,27 +123,6 @@ Value Former::form(nn::GatherOp op) {
   return kernel::GatherOp::create(b, op.getLoc(), typeOf(*op), table, index, op.getBatchDims());
 }
 
-/// A reduction of `inputs` over `reduced` further dimensions behind those of `result`.
-static Value buildReduce(OpBuilder &b, Location where, RankedTensorType result, kernel::Combine combine, ArrayRef<MapInput> inputs,
-                         ArrayRef<int64_t> reduced, ScalarBody body) {
-  SmallVector<int64_t> extents(result.getShape());
-  extents.append(reduced.begin(), reduced.end());
-  SmallVector<Value> operands;
-  SmallVector<AffineMap> maps;
-  for (const MapInput &input : inputs) {
-    operands.push_back(input.value);
-    maps.push_back(input.map);
-  }
-  auto op = kernel::ReduceOp::create(b, where, result, combine, operands, b.getAffineMapArrayAttr(maps), extents);
-  Block &block = op.getBody().emplaceBlock();
-  for (Value operand : operands)
-    block.addArgument(tensorOf(operand).getElementType(), where);
-  OpBuilder inner = OpBuilder::atBlockBegin(&block);
-  Value value = body(inner, block.getArguments());
-  kernel::YieldOp::create(inner, where, emitConvert(inner, where, value, inner.getF32Type()));
-  return op.getResult();
-}
-
 Value Former::form(nn::ReduceOp op) {
   static constexpr kernel::Combine combine[] = {kernel::Combine::sum, kernel::Combine::mean, kernel::Combine::max};
   auto type = typeOf(*op);

@@ -1,5 +1,6 @@
 #include "lowering/kernels/MapBuilder.h"
 
+#include "lowering/kernels/Scalars.h"
 #include "mlir/IR/IRMapping.h"
 
 using namespace mlir;
@@ -17,39 +18,66 @@ Value emitSplat(OpBuilder &b, Location where, Value value) {
   return splat ? arith::ConstantOp::create(b, where, cast<TypedAttr>(splat.getSplatValue<Attribute>())).getResult() : Value();
 }
 
-Value buildMap(OpBuilder &b, Location where, RankedTensorType result, ArrayRef<MapInput> inputs, ScalarBody body) {
-  SmallVector<Value> operands;
+namespace {
+/// Inputs with equal ones merged and splats taken out.
+struct Operands {
+  SmallVector<Value> values;
   SmallVector<AffineMap> maps;
   SmallVector<bool> zero;
-  SmallVector<int> slot; // operand number of each input, −1 for a splat
-  for (const MapInput &input : inputs) {
-    if (!input.zeroOutside && splatOf(input.value)) {
-      slot.push_back(-1);
-      continue;
+  SmallVector<int> slot; ///< operand number of each input, −1 for a splat
+
+  Operands(ArrayRef<MapInput> inputs, ArrayRef<int64_t> space) {
+    for (MapInput input : inputs) {
+      if (!input.zeroOutside && splatOf(input.value)) {
+        slot.push_back(-1);
+        continue;
+      }
+      if (!input.zeroOutside)
+        input.map = canonicalMap(input.map, shapeOf(input.value), space);
+      int found = -1;
+      for (auto [i, value] : llvm::enumerate(values))
+        if (value == input.value && maps[i] == input.map && zero[i] == input.zeroOutside)
+          found = i;
+      if (found < 0) {
+        found = values.size();
+        values.push_back(input.value);
+        maps.push_back(input.map);
+        zero.push_back(input.zeroOutside);
+      }
+      slot.push_back(found);
     }
-    int found = -1;
-    for (auto [i, value] : llvm::enumerate(operands))
-      if (value == input.value && maps[i] == input.map && zero[i] == input.zeroOutside)
-        found = i;
-    if (found < 0) {
-      found = operands.size();
-      operands.push_back(input.value);
-      maps.push_back(input.map);
-      zero.push_back(input.zeroOutside);
-    }
-    slot.push_back(found);
   }
-  DenseBoolArrayAttr zeroOutside = llvm::is_contained(zero, true) ? b.getDenseBoolArrayAttr(zero) : DenseBoolArrayAttr();
-  auto op = kernel::MapOp::create(b, where, result, operands, b.getAffineMapArrayAttr(maps), zeroOutside);
-  Block &block = op.getBody().emplaceBlock();
-  for (Value operand : operands)
-    block.addArgument(tensorOf(operand).getElementType(), where);
-  OpBuilder inner = OpBuilder::atBlockBegin(&block);
-  SmallVector<Value> scalars;
-  for (auto [input, place] : llvm::zip(inputs, slot))
-    scalars.push_back(place < 0 ? emitSplat(inner, where, input.value) : Value(block.getArgument(place)));
-  Value yielded = body(inner, scalars);
-  kernel::YieldOp::create(inner, where, yielded);
+
+  /// Fills the region of an op over these operands; `body` gets one scalar per input.
+  void fill(Region &region, Location where, ArrayRef<MapInput> inputs, ScalarBody body) const {
+    Block &block = region.emplaceBlock();
+    for (Value value : values)
+      block.addArgument(tensorOf(value).getElementType(), where);
+    OpBuilder inner = OpBuilder::atBlockBegin(&block);
+    SmallVector<Value> scalars;
+    for (auto [input, place] : llvm::zip(inputs, slot))
+      scalars.push_back(place < 0 ? emitSplat(inner, where, input.value) : Value(block.getArgument(place)));
+    kernel::YieldOp::create(inner, where, body(inner, scalars));
+  }
+};
+} // namespace
+
+Value buildMap(OpBuilder &b, Location where, RankedTensorType result, ArrayRef<MapInput> inputs, ScalarBody body) {
+  Operands operands(inputs, result.getShape());
+  auto zeroOutside = llvm::is_contained(operands.zero, true) ? b.getDenseBoolArrayAttr(operands.zero) : DenseBoolArrayAttr();
+  auto op = kernel::MapOp::create(b, where, result, operands.values, b.getAffineMapArrayAttr(operands.maps), zeroOutside);
+  operands.fill(op.getBody(), where, inputs, body);
+  return op.getResult();
+}
+
+Value buildReduce(OpBuilder &b, Location where, RankedTensorType result, kernel::Combine combine, ArrayRef<MapInput> inputs,
+                  ArrayRef<int64_t> reduced, ScalarBody body) {
+  SmallVector<int64_t> extents(result.getShape());
+  extents.append(reduced.begin(), reduced.end());
+  Operands operands(inputs, extents);
+  auto op = kernel::ReduceOp::create(b, where, result, combine, operands.values, b.getAffineMapArrayAttr(operands.maps), extents);
+  operands.fill(op.getBody(), where, inputs,
+                [&](OpBuilder &inner, ValueRange args) { return emitConvert(inner, where, body(inner, args), inner.getF32Type()); });
   return op.getResult();
 }
 
@@ -100,6 +128,64 @@ std::optional<AffineMap> expansionMap(MLIRContext *context, ArrayRef<int64_t> so
     if (result[next] != 1)
       return std::nullopt;
   return AffineMap::get(result.size(), 0, results, context);
+}
+
+AffineMap canonicalMap(AffineMap map, ArrayRef<int64_t> operand, ArrayRef<int64_t> space) {
+  MLIRContext *context = map.getContext();
+  SmallVector<AffineExpr> dims;
+  for (auto [i, extent] : llvm::enumerate(space))
+    dims.push_back(extent == 1 ? getAffineConstantExpr(0, context) : getAffineDimExpr(i, context));
+  SmallVector<AffineExpr> results;
+  for (auto [axis, expr] : llvm::enumerate(map.getResults())) {
+    AffineExpr index = simplifyAffineExpr(expr.replaceDims(dims), map.getNumDims(), 0);
+    bool onlyZero = operand[axis] == 1 || index == getAffineConstantExpr(0, context);
+    if (onlyZero)
+      index = operand.size() == space.size() && space[axis] == 1 ? getAffineDimExpr(axis, context) : getAffineConstantExpr(0, context);
+    results.push_back(index);
+  }
+  return AffineMap::get(map.getNumDims(), 0, results, context);
+}
+
+std::optional<AffineMap> reshapeMap(MLIRContext *context, ArrayRef<int64_t> source, ArrayRef<int64_t> result) {
+  if (auto map = expansionMap(context, source, result))
+    return map;
+  auto inverse = expansionMap(context, result, source); // result axis j = a product of source axes
+  if (!inverse)
+    return std::nullopt;
+  SmallVector<AffineExpr> indices(source.size(), getAffineConstantExpr(0, context));
+  for (auto [j, expr] : llvm::enumerate(inverse->getResults())) {
+    SmallVector<unsigned> group;
+    for (unsigned i = 0; i < source.size(); ++i)
+      if (source[i] != 1 && expr.isFunctionOfDim(i))
+        group.push_back(i);
+    AffineExpr rest = getAffineDimExpr(j, context);
+    for (unsigned i : llvm::reverse(group)) {
+      indices[i] = i == group.front() ? rest : rest % source[i];
+      rest = rest.floorDiv(source[i]);
+    }
+  }
+  return AffineMap::get(result.size(), 0, indices, context);
+}
+
+bool isBroadcastOnly(AffineMap map) {
+  int64_t last = -1;
+  for (AffineExpr expr : map.getResults()) {
+    if (isa<AffineConstantExpr>(expr))
+      continue;
+    auto dim = dyn_cast<AffineDimExpr>(expr);
+    if (!dim || static_cast<int64_t>(dim.getPosition()) <= last)
+      return false;
+    last = dim.getPosition();
+  }
+  return true;
+}
+
+SmallVector<MapInput> inputsOf(kernel::MapOp op) {
+  SmallVector<MapInput> inputs;
+  auto zero = op.getZeroOutside();
+  for (auto [i, value] : llvm::enumerate(op.getInputs()))
+    inputs.push_back({value, cast<AffineMapAttr>(op.getMaps()[i]).getValue(), zero && (*zero)[i]});
+  return inputs;
 }
 
 Value inlineScalars(OpBuilder &b, Region &region, ValueRange arguments) {

@@ -24,6 +24,9 @@ inline bool isContiguous(mlir::Value value) { return !tensorOf(value).getEncodin
 /// A kernel.map whose body is what `body` builds from one scalar per input. Equal inputs become one operand; splat constants
 /// become scalar constants of the body, so `body` always gets `inputs.size()` values.
 mlir::Value buildMap(mlir::OpBuilder &builder, mlir::Location where, mlir::RankedTensorType result, llvm::ArrayRef<MapInput> inputs, ScalarBody body);
+/// A kernel.reduce over the dimensions of `result` and then those of `reduced`; what `body` yields is converted to f32.
+mlir::Value buildReduce(mlir::OpBuilder &builder, mlir::Location where, mlir::RankedTensorType result, kernel::Combine combine,
+                        llvm::ArrayRef<MapInput> inputs, llvm::ArrayRef<int64_t> reduced, ScalarBody body);
 /// A map that only moves elements.
 mlir::Value buildMove(mlir::OpBuilder &builder, mlir::Location where, mlir::RankedTensorType result, MapInput input);
 
@@ -39,6 +42,20 @@ bool isIdentity(mlir::AffineMap map, llvm::ArrayRef<int64_t> operand, llvm::Arra
 /// when each source axis is a product of consecutive result axes (an expansion; unit axes come and go freely): then no
 /// division is needed. Nothing otherwise.
 std::optional<mlir::AffineMap> expansionMap(mlir::MLIRContext *context, llvm::ArrayRef<int64_t> source, llvm::ArrayRef<int64_t> result);
+
+/// The same map with unit axes spelled one way: an index that can only be 0 is the dimension at the same position when that
+/// is a unit axis too, else the constant 0. So a map that is the identity in effect is the identity in form.
+mlir::AffineMap canonicalMap(mlir::AffineMap map, llvm::ArrayRef<int64_t> operand, llvm::ArrayRef<int64_t> space);
+
+/// Index arithmetic of any contiguous view between shapes that group each other's axes: from result to source indices, with
+/// floordiv and mod where the result collapses axes.
+std::optional<mlir::AffineMap> reshapeMap(mlir::MLIRContext *context, llvm::ArrayRef<int64_t> source, llvm::ArrayRef<int64_t> result);
+
+/// Every index is a dimension or a constant and the dimensions ascend: a broadcast, no transposition. What epilogues read.
+bool isBroadcastOnly(mlir::AffineMap map);
+
+/// The operands of a map with their access.
+llvm::SmallVector<MapInput> inputsOf(kernel::MapOp op);
 
 /// Copies the ops of a one-block scalar region except its terminator; returns the value that was yielded.
 mlir::Value inlineScalars(mlir::OpBuilder &builder, mlir::Region &region, mlir::ValueRange arguments);

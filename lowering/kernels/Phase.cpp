@@ -9,6 +9,8 @@ namespace hb {
 
 void buildKernelsPhase(OpPassManager &passes) {
   passes.addNestedPass<func::FuncOp>(createHbFormKernels());
+  passes.addNestedPass<func::FuncOp>(createHbFuseEpilogues());
+  passes.addNestedPass<func::FuncOp>(createCSEPass()); // scalar regions repeat what their parts had in common
   passes.addPass(createHbOutlineKernels());
 }
 
