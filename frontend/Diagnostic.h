@@ -39,6 +39,8 @@ public:
   explicit DiagnosticSink(size_t limit = 20) : limit_(limit) {}
 
   void report(Diagnostic diagnostic);
+  /// Messages point into files; the sink keeps those alive for as long as it may have to show a line of them.
+  void keep(std::shared_ptr<const SourceFile> file) { files_.push_back(std::move(file)); }
   bool hasErrors() const { return !diagnostics_.empty(); }
   const std::vector<Diagnostic> &diagnostics() const { return diagnostics_; }
   /// What could not be shown.
@@ -52,6 +54,7 @@ private:
   size_t limit_, suppressed_ = 0;
   std::vector<Diagnostic> diagnostics_;
   std::set<std::string> seen_;
+  std::vector<std::shared_ptr<const SourceFile>> files_;
 };
 
 /// The name closest to a misspelt one (at most a third of its letters wrong); empty when none is close.

@@ -18,7 +18,8 @@ std::string folderOf(const std::string &path) {
 
 const ast::File *ProgramFiles::load(const std::string &key, const std::string &name, std::string text, std::string folder, bool embedded) {
   Loaded &loaded = files_[key];
-  loaded.source = std::make_unique<SourceFile>(name, std::move(text));
+  loaded.source = std::make_shared<SourceFile>(name, std::move(text));
+  sink_.keep(loaded.source);
   loaded.folder = std::move(folder);
   loaded.embedded = embedded;
   loaded.tree = parse(*loaded.source, sink_);

@@ -33,7 +33,7 @@ public:
 
 private:
   struct Loaded {
-    std::unique_ptr<SourceFile> source;
+    std::shared_ptr<SourceFile> source;
     std::unique_ptr<ast::File> tree;
     std::string folder; ///< on disk, or relative to the embedded root
     bool embedded = false;

@@ -29,6 +29,10 @@ OpFoldResult TransposeOp::fold(FoldAdaptor) {
 }
 
 SmallVector<Region *> RepeatOp::getLoopRegions() { return {&getBody()}; }
+// The first argument of the body is the iteration, which no init feeds.
+Block::BlockArgListType RepeatOp::getRegionIterArgs() { return getBody().getArguments().drop_front(); }
+std::optional<MutableArrayRef<OpOperand>> RepeatOp::getYieldedValuesMutable() { return cast<YieldOp>(getBody().front().getTerminator()).getValuesMutable(); }
+std::optional<ResultRange> RepeatOp::getLoopResults() { return getResults(); }
 
 } // namespace hb::nn
 

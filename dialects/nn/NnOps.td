@@ -161,13 +161,13 @@ def Nn_GatedLinearOp : Nn_PureOp<"gated_linear", [AttrSizedOperandSegments]> {
     * (C4) `a` is `[R, K]`, `b` `[2N, R]`, `scale` `[R]`: all three or none.
 
     ```mlir
-    %y = nn.gated_linear gelu %x, %w, bias(%b) : (tensor<2x64x320xf32>, tensor<2560x320xf16>, tensor<2560xf16>) -> tensor<2x64x1280xf32>
+    %y = nn.gated_linear gelu %x, %w bias(%b) : (tensor<2x64x320xf32>, tensor<2560x320xf16>, tensor<2560xf16>) -> tensor<2x64x1280xf32>
     ```
   }];
   let arguments = (ins Nn_UnaryKindAttr:$kind, Nn_Float:$x, Nn_Float:$weight, Optional<Nn_Float>:$bias,
                        Optional<Nn_Float>:$a, Optional<Nn_Float>:$b, Optional<Nn_Float>:$scale);
   let results = (outs Nn_Float:$result);
-  let assemblyFormat = "$kind $x `,` $weight (`,` `bias` `(` $bias^ `)`)? (`,` `lora` `(` $a^ `,` $b `,` $scale `)`)? attr-dict `:` functional-type(operands, results)";
+  let assemblyFormat = "$kind $x `,` $weight (`bias` `(` $bias^ `)`)? (`lora` `(` $a^ `,` $b `,` $scale `)`)? attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
 }
 
@@ -475,7 +475,7 @@ def Nn_AdaptiveAvgPoolOp : Nn_PureOp<"adaptive_avg_pool"> {
 }
 
 def Nn_RepeatOp : Nn_Op<"repeat", [SingleBlock, AttrSizedOperandSegments, RecursiveMemoryEffects,
-    DeclareOpInterfaceMethods<LoopLikeOpInterface>]> {
+    DeclareOpInterfaceMethods<LoopLikeOpInterface, ["getRegionIterArgs", "getYieldedValuesMutable", "getLoopResults"]>]> {
   let summary = "a counted loop that carries tensors";
   let description = [{
     The body's first argument is the iteration (a scalar `i64` tensor, from 0), the others the carried values. The trip
