@@ -79,10 +79,12 @@ BertTokenizer BertTokenizer::parse(const BertTokenizerFiles &files) {
   BertTokenizer tokenizer;
   Settings config = Settings::parse(files.config.value_or("{}"), files.where + "/tokenizer_config.json");
   config.requireText("tokenizer_class", "BertTokenizer", {"BertTokenizer", "BertTokenizerFast", "BlipTokenizer"});
+  // The library strips accents exactly when it lowers the case, unless the file says otherwise.
   tokenizer.lowerCase_ = config.flag("do_lower_case", true);
   tokenizer.stripAccents_ = config.flag("strip_accents", tokenizer.lowerCase_);
   tokenizer.splitChinese_ = config.flag("tokenize_chinese_chars", true);
 
+  // A piece's id is its line, from 0.
   std::string where = files.where + "/vocab.txt";
   std::string_view rest = files.vocab;
   std::u32string unused;
@@ -142,6 +144,7 @@ std::vector<int32_t> BertTokenizer::encode(std::string_view text, int64_t maxLen
     start = at += match->first.size();
   }
   appendText(std::u32string_view(characters).substr(start), ids);
+  // Truncation leaves room for the separator, so the end of a caption is always marked.
   if (maxLength > 0 && int64_t(ids.size()) > maxLength - 1)
     ids.resize(size_t(maxLength - 1));
   ids.push_back(separatorId_);
@@ -170,6 +173,7 @@ void BertTokenizer::appendText(std::u32string_view text, std::vector<int32_t> &i
     word.clear();
   };
   for (char32_t c : clean) {
+    // A punctuation mark ends a word and is a word of its own.
     bool space = unicode::isPythonSpace(c), mark = isWordPunctuation(c);
     if (space || mark)
       flush();

@@ -193,6 +193,7 @@ void ClipTokenizer::readSpecials(const ClipTokenizerFiles &files, const std::uno
                         {"unk_token", "<|endoftext|>", &unknownId_}, {"pad_token", "<|endoftext|>", &padId_}};
   for (const Role &role : roles) {
     std::optional<SpecialSpelling> token = spelling(config, role.key, config.raw(role.key), "the token");
+    // tokenizer_config.json outranks the older special_tokens_map.json.
     if (!token)
       token = spelling(map, role.key, map.raw(role.key), "the token");
     if (!token)
@@ -256,6 +257,7 @@ std::vector<int32_t> ClipTokenizer::encode(std::string_view text) const {
 std::vector<int32_t> ClipTokenizer::encodePadded(std::string_view text, int64_t length) const {
   size_t wanted = size_t(length == 0 ? modelMaxLength_ : length);
   std::vector<int32_t> ids = encode(text);
+  // Cutting takes the end of the text, never the end token: text encoders pool at its position.
   if (ids.size() > wanted) {
     ids.resize(wanted);
     ids.back() = endId_;
@@ -285,6 +287,7 @@ void ClipTokenizer::appendNormalised(std::u32string_view text, std::vector<int32
 /// n bytes costs n log n.
 void ClipTokenizer::appendPiece(std::u32string_view piece, std::vector<int32_t> &ids) const {
   std::string bytes = unicode::encode(piece);
+  // A doubly linked list in an array: merging unlinks the right one of two neighbours, places never move.
   struct Symbol {
     int32_t id, previous, next; ///< −1: none; id −1: merged into its left neighbour
   };

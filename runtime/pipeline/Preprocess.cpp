@@ -29,7 +29,8 @@ void checkImage(RgbView image) {
 
 //===-- Pillow's resize ----------------------------------------------------------------------------------------------------------------===//
 //
-// Public source: the documentation and behaviour of Pillow's Image.resize. A separable convolution in two passes, bytes between them. When shrinking, the kernel is widened by the scale (antialiasing). Coefficients are normalised in double and then
+// Public source: the documentation and behaviour of Pillow's Image.resize. A separable convolution in two passes, bytes between them. When
+// shrinking, the kernel is widened by the scale (antialiasing). Coefficients are normalised in double and then
 // rounded to 22 binary digits, so that sums are exact integers.
 
 constexpr int kPrecision = 22; // 32 bits, less 8 of a byte, less 2 for the kernel's overshoot

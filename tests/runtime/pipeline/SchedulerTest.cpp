@@ -63,7 +63,8 @@ TEST_P(DdimTest, TablesAndSteps) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Grids, DdimTest, testing::Values(std::pair{"ddim", SamplingMethod::Ddim}, std::pair{"ddim_hummingbird", SamplingMethod::DdimHummingbird}),
+INSTANTIATE_TEST_SUITE_P(Grids, DdimTest,
+                         testing::Values(std::pair{"ddim", SamplingMethod::Ddim}, std::pair{"ddim_hummingbird", SamplingMethod::DdimHummingbird}),
                          [](const auto &info) { return std::string(info.param.second == SamplingMethod::Ddim ? "Stock" : "Hummingbird"); });
 
 TEST(Scheduler, EulerTablesAndSteps) {
