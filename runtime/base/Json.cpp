@@ -31,7 +31,9 @@ std::string describe(const nlohmann::json &value) {
 } // namespace
 
 nlohmann::json parseJson(std::string_view text, const std::string &where, const JsonErrors &errors) {
-  auto refuse = [&](const std::string &found) { throw Error(errors.malformed, where, "a JSON file", found, "the file is damaged or no JSON; fetch or write it again"); };
+  auto refuse = [&](const std::string &found) {
+    throw Error(errors.malformed, where, "a JSON file", found, "the file is damaged or no JSON; fetch or write it again");
+  };
   if (!isUtf8(text))
     refuse("bytes that are not UTF-8");
   // The callback sees every event; it keeps the keys of the open objects to notice the second of two equal ones.

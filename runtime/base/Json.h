@@ -12,8 +12,8 @@ namespace hb {
 
 /// How a kind of file reports its failures: the numbers of its area's table.
 struct JsonErrors {
-  int malformed;  ///< not UTF-8, not JSON, nested too deep, the same key twice
-  int badValue;   ///< a key is missing or has another type
+  int malformed; ///< not UTF-8, not JSON, nested too deep, the same key twice
+  int badValue;  ///< a key is missing or has another type
 };
 
 /// Parses text; `where` names the file in messages. Refuses duplicate keys (two readers would disagree about which one

@@ -95,6 +95,13 @@ bool isFile(const std::string &path) {
   return ::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
 }
 
+std::string whyNoFile(const std::string &path) {
+  struct stat info;
+  if (::stat(path.c_str(), &info) != 0)
+    return errno == ENOENT ? "no such file" : std::strerror(errno);
+  return S_ISDIR(info.st_mode) ? "a folder" : S_ISREG(info.st_mode) ? "a file" : "something that is no regular file";
+}
+
 bool isDirectory(const std::string &path) {
   struct stat info;
   return ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);

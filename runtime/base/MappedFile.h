@@ -57,5 +57,7 @@ std::string readTextFile(const std::string &path, uint64_t limit = 64u << 20);
 /// True when `path` names a regular file (symbolic links are followed: download caches are made of them).
 bool isFile(const std::string &path);
 bool isDirectory(const std::string &path);
+/// Why isFile() said no, for "found …": "no such file", "Permission denied", "a folder", …
+std::string whyNoFile(const std::string &path);
 
 } // namespace hb

@@ -56,9 +56,11 @@ AdapterModule checkedModule(const RawAdapterModule &raw, const RawAdapter &adapt
   if (site && up.rows != site->out)
     throw Error(308, file.where(*raw.up), "[" + std::to_string(site->out) + ", rank] for " + path, shapeText(raw.up->shape), kOtherModel);
   if (up.columns != down.rows)
-    throw Error(308, file.where(*raw.up), "rank " + std::to_string(down.rows) + ", as " + printable(raw.down->name) + " " + shapeText(raw.down->shape) + " has", shapeText(raw.up->shape), kOtherModel);
+    throw Error(308, file.where(*raw.up), "rank " + std::to_string(down.rows) + ", as " + printable(raw.down->name) + " " + shapeText(raw.down->shape) + " has",
+                shapeText(raw.up->shape), kOtherModel);
   if (adapter.config && !raw.alpha && adapter.config->rank(path) != down.rows)
-    throw Error(308, file.where(*raw.down), "rank " + std::to_string(adapter.config->rank(path)) + ", as the adapter's config says", shapeText(raw.down->shape), "config and weights are of different adapters");
+    throw Error(308, file.where(*raw.down), "rank " + std::to_string(adapter.config->rank(path)) + ", as the adapter's config says", shapeText(raw.down->shape),
+                "config and weights are of different adapters");
   AdapterModule module;
   module.path = path;
   module.in = down.columns;
@@ -71,7 +73,8 @@ std::vector<float> finiteValues(const TensorInfo &info, const SafetensorsFile &f
   std::vector<float> values = file.readFloats(info);
   auto bad = std::find_if(values.begin(), values.end(), [](float value) { return !std::isfinite(value); });
   if (bad != values.end())
-    throw Error(313, file.where(info), "finite numbers", std::string(std::isnan(*bad) ? "a NaN" : "an infinity") + " at element " + std::to_string(bad - values.begin()),
+    throw Error(313, file.where(info), "finite numbers",
+                std::string(std::isnan(*bad) ? "a NaN" : "an infinity") + " at element " + std::to_string(bad - values.begin()),
                 "the training that made this adapter diverged, or the file is damaged");
   return values;
 }
@@ -113,14 +116,15 @@ std::string counted(size_t count, const char *what) { return std::to_string(coun
 
 void warnOtherComponents(Adapter &result, const std::string &first, const std::string &component) {
   if (result.otherComponents)
-    result.warnings.push_back(printable(result.path, 1024) + ": " + counted(result.otherComponents, "module") + " of other networks than " + component + " (first: " + printable(first) +
-                              ") not applied");
+    result.warnings.push_back(printable(result.path, 1024) + ": " + counted(result.otherComponents, "module") + " of other networks than " + component +
+                              " (first: " + printable(first) + ") not applied");
 }
 
 bool belongsTo(const AdapterKey &key, const std::string &component) { return key.component.empty() || key.component == component; }
 
 [[noreturn]] void failRank(const std::string &where, int64_t rank, int64_t maxRank) {
-  throw Error(314, where, maxRank ? "rank " + std::to_string(maxRank) + " or less, the --lora-rank of the module" : "a module compiled with adapter slots (--lora-rank)",
+  throw Error(314, where,
+              maxRank ? "rank " + std::to_string(maxRank) + " or less, the --lora-rank of the module" : "a module compiled with adapter slots (--lora-rank)",
               "rank " + std::to_string(rank), "compile with --lora-rank " + std::to_string(rank));
 }
 
@@ -166,7 +170,8 @@ Adapter loadAdapter(const std::string &path, const AdapterTarget &target) {
   std::string where = printable(result.path, 1024);
   if (!firstUnknown.empty())
     throw Error(310, where + ":" + printable(firstUnknown), "a module of the network",
-                matched.empty() && !result.outsideTargets ? "none of this name, and no other tensor of the file fits either" : "none of this name", "the adapter was made for another model");
+                matched.empty() && !result.outsideTargets ? "none of this name, and no other tensor of the file fits either" : "none of this name",
+                "the adapter was made for another model");
   if (target.maxRank < 1 && result.outsideTargets) {
     int64_t rank = 1;
     for (const RawAdapterModule &module : raw.modules)
@@ -211,7 +216,8 @@ Adapter readAdapter(const std::string &path, const std::string &component) {
     matched.push_back({checkedModule(module, raw, name, nullptr), &module});
   }
   if (matched.empty())
-    throw Error(311, printable(result.path, 1024), "modules of " + component, "only modules of other networks, first " + printable(firstOther), "this network has no part in the adapter");
+    throw Error(311, printable(result.path, 1024), "modules of " + component, "only modules of other networks, first " + printable(firstOther),
+                "this network has no part in the adapter");
   warnOtherComponents(result, firstOther, component);
   finish(result, std::move(matched), raw);
   return result;

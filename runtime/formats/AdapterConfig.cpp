@@ -36,11 +36,13 @@ constexpr const char *kBaseChangingInits[] = {"pissa", "olora", "corda", "loftq"
 bool isOff(const nlohmann::json &value) {
   if (value.is_number())
     return value.get<double>() == 0;
-  return value.is_null() || (value.is_boolean() && !value.get<bool>()) || (value.is_string() && value.get<std::string>().empty()) || (value.is_structured() && value.empty());
+  return value.is_null() || (value.is_boolean() && !value.get<bool>()) || (value.is_string() && value.get<std::string>().empty()) ||
+         (value.is_structured() && value.empty());
 }
 
 void refuse(const std::string &where, const std::string &key, const std::string &kind) {
-  throw Error(305, where + ": key \"" + key + "\"", "a plain LoRA adapter", kind, "this kind is not supported; merge it into the checkpoint with the library that made it");
+  throw Error(305, where + ": key \"" + key + "\"", "a plain LoRA adapter", kind,
+              "this kind is not supported; merge it into the checkpoint with the library that made it");
 }
 
 /// A pattern key as a literal path tail. PEFT reads keys as regular expressions; in practice they are module names, perhaps
@@ -51,7 +53,8 @@ std::string literalKey(const std::string &key, const std::string &where) {
     if (key[i] == '\\' && i + 1 < key.size() && key[i + 1] == '.')
       continue;
     if (std::string_view("\\[](){}*+?|$").find(key[i]) != std::string_view::npos || (key[i] == '^' && i != 0))
-      throw Error(303, where, "module names as keys of rank_pattern and alpha_pattern", printable(key), "write the modules' names instead of a regular expression");
+      throw Error(303, where, "module names as keys of rank_pattern and alpha_pattern", printable(key),
+                  "write the modules' names instead of a regular expression");
     text += key[i];
   }
   return text;
@@ -115,8 +118,10 @@ AdapterConfig AdapterConfig::fromObject(const nlohmann::json &object, const std:
     for (const std::string &key : keysInOrder(text, prefix + name))
       add(literalKey(key, where + ": key \"" + name + "\""), pattern, key);
   };
-  each("rank_pattern", [&](std::string literal, const JsonObject &pattern, const std::string &key) { config.ranks_.emplace_back(std::move(literal), pattern.integer(key)); });
-  each("alpha_pattern", [&](std::string literal, const JsonObject &pattern, const std::string &key) { config.alphas_.emplace_back(std::move(literal), pattern.number(key)); });
+  each("rank_pattern",
+       [&](std::string literal, const JsonObject &pattern, const std::string &key) { config.ranks_.emplace_back(std::move(literal), pattern.integer(key)); });
+  each("alpha_pattern",
+       [&](std::string literal, const JsonObject &pattern, const std::string &key) { config.alphas_.emplace_back(std::move(literal), pattern.number(key)); });
   return config;
 }
 

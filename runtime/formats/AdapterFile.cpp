@@ -49,7 +49,8 @@ std::optional<AdapterConfig> readConfig(const SafetensorsFile &file, bool peftNa
   std::string beside = slash == std::string::npos ? kPeftConfig : file.path().substr(0, slash + 1) + kPeftConfig;
   if (peftNames || (baseName(file.path()) == kPeftWeights && isFile(beside))) {
     if (!isFile(beside))
-      throw Error(301, printable(file.path(), 1024), std::string("PEFT's ") + kPeftConfig + " beside it", "no such file", "the adapter's scale stands there; bring the whole folder");
+      throw Error(301, printable(file.path(), 1024), std::string("PEFT's ") + kPeftConfig + " beside it", "no such file",
+                  "the adapter's scale stands there; bring the whole folder");
     return AdapterConfig::parse(readTextFile(beside, kMaxConfig), printable(beside, 1024));
   }
   auto entry = file.metadata().find(kMetadataKey);
@@ -68,9 +69,11 @@ RawAdapter openAdapter(const std::string &path, const std::string &component) {
   for (const TensorInfo &info : file.tensors()) {
     auto key = parseAdapterKey(info.name);
     if (!key)
-      throw Error(304, file.where(info), "a tensor of a LoRA adapter (…lora_A.weight, …lora_down.weight, …alpha)", "a name of no known spelling", "is this an adapter?");
+      throw Error(304, file.where(info), "a tensor of a LoRA adapter (…lora_A.weight, …lora_down.weight, …alpha)", "a name of no known spelling",
+                  "is this an adapter?");
     if (key->role == AdapterRole::Unsupported)
-      throw Error(305, file.where(info), "a plain LoRA adapter", std::string(key->kind), "this kind is not supported; merge it into the checkpoint with the library that made it");
+      throw Error(305, file.where(info), "a plain LoRA adapter", std::string(key->kind),
+                  "this kind is not supported; merge it into the checkpoint with the library that made it");
     peftNames |= key->peft;
     auto [it, added] = groups.emplace(std::tuple(key->component, key->underscored, key->module), raw.modules.size());
     if (added)

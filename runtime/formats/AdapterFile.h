@@ -13,14 +13,14 @@ namespace hb {
 
 /// The tensors of one module as the file spells them.
 struct RawAdapterModule {
-  AdapterKey key;                 ///< of the tensor met first
+  AdapterKey key; ///< of the tensor met first
   const TensorInfo *down = nullptr, *up = nullptr, *alpha = nullptr;
   const std::string &anyName() const { return (down ? down : up ? up : alpha)->name; }
 };
 
 struct RawAdapter {
   SafetensorsFile file;
-  std::optional<AdapterConfig> config; ///< none: alpha tensors, or a scale of 1
+  std::optional<AdapterConfig> config;   ///< none: alpha tensors, or a scale of 1
   std::vector<RawAdapterModule> modules; ///< in the file's order
 };
 

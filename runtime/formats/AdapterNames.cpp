@@ -65,25 +65,56 @@ struct Prefix {
   bool underscored, peft;
 };
 constexpr Prefix kPrefixes[] = {
-    {"base_model.model.", "", false, true},       {"unet.base_model.model.", "unet", false, true}, {"unet.", "unet", false, false},
+    {"base_model.model.", "", false, true},          {"unet.base_model.model.", "unet", false, true},     {"unet.", "unet", false, false},
     {"text_encoder.", "text_encoder", false, false}, {"text_encoder_2.", "text_encoder_2", false, false}, {"lora_unet_", "unet", true, false},
-    {"lora_te1_", "text_encoder", true, false},    {"lora_te2_", "text_encoder_2", true, false},   {"lora_te_", "text_encoder", true, false},
+    {"lora_te1_", "text_encoder", true, false},      {"lora_te2_", "text_encoder_2", true, false},        {"lora_te_", "text_encoder", true, false},
 };
 
 /// Names inside a residual block: sgm's and diffusers'.
-constexpr std::pair<std::string_view, std::string_view> kResnetNames[] = {{"in_layers_0", "norm1"},  {"in_layers_2", "conv1"},  {"emb_layers_1", "time_emb_proj"},
-                                                                          {"out_layers_0", "norm2"}, {"out_layers_3", "conv2"}, {"skip_connection", "conv_shortcut"}};
+constexpr std::pair<std::string_view, std::string_view> kResnetNames[] = {{"in_layers_0", "norm1"},          {"in_layers_2", "conv1"},
+                                                                          {"emb_layers_1", "time_emb_proj"}, {"out_layers_0", "norm2"},
+                                                                          {"out_layers_3", "conv2"},         {"skip_connection", "conv_shortcut"}};
 /// sgm names outside the numbered blocks.
-constexpr std::pair<std::string_view, std::string_view> kOuterNames[] = {
-    {"input_blocks_0_0", "conv_in"},          {"out_0", "conv_norm_out"},           {"out_2", "conv_out"},
-    {"time_embed_0", "time_embedding_linear_1"}, {"time_embed_2", "time_embedding_linear_2"}, {"label_emb_0_0", "add_embedding_linear_1"},
-    {"label_emb_0_2", "add_embedding_linear_2"}};
+constexpr std::pair<std::string_view, std::string_view> kOuterNames[] = {{"input_blocks_0_0", "conv_in"},
+                                                                         {"out_0", "conv_norm_out"},
+                                                                         {"out_2", "conv_out"},
+                                                                         {"time_embed_0", "time_embedding_linear_1"},
+                                                                         {"time_embed_2", "time_embedding_linear_2"},
+                                                                         {"label_emb_0_0", "add_embedding_linear_1"},
+                                                                         {"label_emb_0_2", "add_embedding_linear_2"}};
 
 /// Names of one path component that contain '_' themselves.
-constexpr std::string_view kCompound[] = {
-    "down_blocks", "up_blocks",  "mid_block", "transformer_blocks", "to_q",      "to_k",      "to_v",     "to_out",      "proj_in",          "proj_out",       "time_emb_proj",
-    "conv_shortcut", "conv_in", "conv_out", "conv_norm_out", "time_embedding", "add_embedding", "linear_1", "linear_2", "text_model", "vision_model", "self_attn", "q_proj",
-    "k_proj", "v_proj", "out_proj", "layer_norm1", "layer_norm2", "final_layer_norm", "text_projection", "visual_projection"};
+constexpr std::string_view kCompound[] = {"down_blocks",
+                                          "up_blocks",
+                                          "mid_block",
+                                          "transformer_blocks",
+                                          "to_q",
+                                          "to_k",
+                                          "to_v",
+                                          "to_out",
+                                          "proj_in",
+                                          "proj_out",
+                                          "time_emb_proj",
+                                          "conv_shortcut",
+                                          "conv_in",
+                                          "conv_out",
+                                          "conv_norm_out",
+                                          "time_embedding",
+                                          "add_embedding",
+                                          "linear_1",
+                                          "linear_2",
+                                          "text_model",
+                                          "vision_model",
+                                          "self_attn",
+                                          "q_proj",
+                                          "k_proj",
+                                          "v_proj",
+                                          "out_proj",
+                                          "layer_norm1",
+                                          "layer_norm2",
+                                          "final_layer_norm",
+                                          "text_projection",
+                                          "visual_projection"};
 
 /// Takes "12_" off the front.
 std::optional<int> takeNumber(std::string_view &rest) {

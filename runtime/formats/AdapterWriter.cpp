@@ -70,7 +70,9 @@ std::vector<std::string> targetsOf(const std::vector<AdapterModule> &modules, co
   return paths;
 }
 
-TensorView factor(const std::string &name, int64_t rows, int64_t columns, const std::vector<float> &values) { return {name, DType::F32, {rows, columns}, values.data()}; }
+TensorView factor(const std::string &name, int64_t rows, int64_t columns, const std::vector<float> &values) {
+  return {name, DType::F32, {rows, columns}, values.data()};
+}
 
 void requireModules(const std::string &path, const std::vector<AdapterModule> &modules) {
   if (modules.empty())
@@ -89,22 +91,23 @@ void writePeftFolder(const std::string &folder, const std::vector<AdapterModule>
     tensors.push_back(factor("base_model.model." + module.path + ".lora_B.weight", module.out, module.rank, module.b));
   }
   // PEFT needs auto_mapping to find the base class because task_type is null.
-  nlohmann::ordered_json config = {{"peft_type", "LORA"},
-                                   {"auto_mapping", {{"base_model_class", "UNet2DConditionModel"}, {"parent_library", "diffusers.models.unets.unet_2d_condition"}}},
-                                   {"task_type", nullptr},
-                                   {"base_model_name_or_path", nullptr},
-                                   {"revision", nullptr},
-                                   {"inference_mode", true},
-                                   {"lora_dropout", settings.dropout},
-                                   {"target_modules", targetsOf(modules, settings)},
-                                   {"bias", "none"},
-                                   {"fan_in_fan_out", false},
-                                   {"init_lora_weights", true},
-                                   {"modules_to_save", nullptr},
-                                   {"layers_to_transform", nullptr},
-                                   {"layers_pattern", nullptr},
-                                   {"use_rslora", false},
-                                   {"use_dora", false}};
+  nlohmann::ordered_json config = {
+      {"peft_type", "LORA"},
+      {"auto_mapping", {{"base_model_class", "UNet2DConditionModel"}, {"parent_library", "diffusers.models.unets.unet_2d_condition"}}},
+      {"task_type", nullptr},
+      {"base_model_name_or_path", nullptr},
+      {"revision", nullptr},
+      {"inference_mode", true},
+      {"lora_dropout", settings.dropout},
+      {"target_modules", targetsOf(modules, settings)},
+      {"bias", "none"},
+      {"fan_in_fan_out", false},
+      {"init_lora_weights", true},
+      {"modules_to_save", nullptr},
+      {"layers_to_transform", nullptr},
+      {"layers_pattern", nullptr},
+      {"use_rslora", false},
+      {"use_dora", false}};
   if (!settings.baseModel.empty())
     config["base_model_name_or_path"] = settings.baseModel;
   addScale(config, modules);

@@ -88,8 +88,13 @@ Checkpoint Checkpoint::open(const std::string &path, SafetensorsFile::Mode mode)
       checkpoint.collect();
       return checkpoint;
     }
+  // A folder that cannot be searched looks empty; asking for a name in it tells.
+  std::string reason = whyNoFile(joinPath(path, "model.safetensors"));
   throw Error(220, printable(path, 1024), "diffusion_pytorch_model.safetensors or model.safetensors (or shards with an index, or .fp16. variants)",
-              isDirectory(path) ? "none of them" : "no such folder", "check the path; other formats must be saved as safetensors first");
+              reason != "no such file" ? reason
+              : isDirectory(path)      ? "none of them"
+                                       : "no such folder",
+              "check the path; other formats must be saved as safetensors first");
 }
 
 void Checkpoint::openSharded(const std::string &folder, const std::string &indexFile, SafetensorsFile::Mode mode) {
@@ -110,14 +115,15 @@ void Checkpoint::openSharded(const std::string &folder, const std::string &index
   for (const std::string &shard : shards) {
     std::string file = joinPath(folder, shard);
     if (!isFile(file))
-      throw Error(223, printable(file, 1024), "a shard that " + baseName(where) + " names", "no such file", "the download is incomplete; fetch it again");
+      throw Error(223, printable(file, 1024), "a shard that " + baseName(where) + " names", whyNoFile(file), "the download is incomplete; fetch it again");
     position[shard] = files_.size();
     files_.push_back(SafetensorsFile::open(file, mode));
   }
   for (const std::string &tensor : map.keys()) {
     std::string shard = map.string(tensor);
     if (!files_[position[shard]].find(tensor))
-      throw Error(224, where + ":" + printable(tensor), "this tensor in " + printable(shard), "no such tensor there", "index and shards are of different checkpoints; fetch both again");
+      throw Error(224, where + ":" + printable(tensor), "this tensor in " + printable(shard), "no such tensor there",
+                  "index and shards are of different checkpoints; fetch both again");
   }
 }
 
@@ -154,7 +160,8 @@ const CheckpointTensor &Checkpoint::require(const std::string &name, const std::
   std::string need = std::string(dtype ? dtypeName(*dtype) : "a parameter") + " " + shapeText(shape);
   if (!tensor) {
     std::string place = files_.size() == 1 ? files_[0].path() : path_;
-    throw Error(230, printable(place, 1024) + ":" + printable(name), need, "no such tensor", "config and weights are of different models, or the file is incomplete");
+    throw Error(230, printable(place, 1024) + ":" + printable(name), need, "no such tensor",
+                "config and weights are of different models, or the file is incomplete");
   }
   if (tensor->shape != shape)
     throw Error(231, where(*tensor), need, shapeText(tensor->info->shape), "config and weights are of different models");
@@ -169,7 +176,8 @@ void Checkpoint::requireAllUsed(const std::vector<const CheckpointTensor *> &use
   for (const CheckpointTensor &tensor : tensors_) {
     bool allowed = std::any_of(allowedPrefixes.begin(), allowedPrefixes.end(), [&](const std::string &prefix) { return tensor.name.starts_with(prefix); });
     if (!allowed && !known.count(&tensor))
-      throw Error(233, where(tensor), "only parameters of the network", "a tensor no parameter asks for, " + shapeText(tensor.info->shape), "config and weights are of different models");
+      throw Error(233, where(tensor), "only parameters of the network", "a tensor no parameter asks for, " + shapeText(tensor.info->shape),
+                  "config and weights are of different models");
   }
 }
 

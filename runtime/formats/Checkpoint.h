@@ -12,10 +12,10 @@ namespace hb {
 
 /// A tensor of a checkpoint under its present-day name.
 struct CheckpointTensor {
-  std::string name;           ///< legacy spellings already renamed
+  std::string name; ///< legacy spellings already renamed
   DType dtype = DType::F32;
-  std::vector<int64_t> shape; ///< legacy [C, C, 1, 1] attention weights already squeezed to [C, C]
-  size_t file = 0;            ///< index into Checkpoint::files()
+  std::vector<int64_t> shape;       ///< legacy [C, C, 1, 1] attention weights already squeezed to [C, C]
+  size_t file = 0;                  ///< index into Checkpoint::files()
   const TensorInfo *info = nullptr; ///< name and shape as spelled in the file
 };
 

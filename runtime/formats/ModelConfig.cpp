@@ -28,9 +28,9 @@ ModelConfig ModelConfig::parse(std::string_view text, const std::string &path) {
 ModelConfig ModelConfig::read(const std::string &path, const std::string &name) {
   std::string file = isFile(path) ? path : joinPath(path, name);
   if (!isDirectory(path) && !isFile(path))
-    throw Error(201, printable(path, 1024), "a model folder with a " + name, "no such folder", "check the path");
+    throw Error(201, printable(path, 1024), "a model folder with a " + name, whyNoFile(path), "check the path");
   if (!isFile(file))
-    throw Error(201, printable(file, 1024), "the config of a model", "no such file", "give the folder of one network or of a whole pipeline");
+    throw Error(201, printable(file, 1024), "the config of a model", whyNoFile(file), "give the folder of one network or of a whole pipeline");
   return parse(readTextFile(file), file);
 }
 
@@ -77,7 +77,7 @@ PipelineIndex readPipelineIndex(const std::string &folder) {
       throw Error(205, where, "a component name without slashes", printable(key), "correct the file");
     PipelineComponent component{key, value[0].get<std::string>(), value[1].get<std::string>(), joinPath(folder, key)};
     if (!isDirectory(component.folder))
-      throw Error(204, where, "a folder " + printable(component.folder, 1024), "none", "the download is incomplete");
+      throw Error(204, where, "a folder " + printable(component.folder, 1024), whyNoFile(component.folder), "the download is incomplete");
     index.components.push_back(std::move(component));
   }
   std::sort(index.components.begin(), index.components.end(), [](const auto &a, const auto &b) { return a.name < b.name; });

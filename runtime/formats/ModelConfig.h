@@ -39,8 +39,8 @@ struct PipelineComponent {
 
 /// A pipeline folder's table of contents.
 struct PipelineIndex {
-  std::string path;      ///< of model_index.json
-  std::string className; ///< e.g. "StableDiffusionXLPipeline"
+  std::string path;                          ///< of model_index.json
+  std::string className;                     ///< e.g. "StableDiffusionXLPipeline"
   std::vector<PipelineComponent> components; ///< sorted by name; those set to null are left out
   ModelConfig config;
 

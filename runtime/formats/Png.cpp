@@ -159,8 +159,8 @@ Image decodePng(std::span<const std::byte> bytes, const std::string &where, Alph
     throw Error(611, where, "picture data for " + std::to_string(width) + " x " + std::to_string(height) + " pixels", std::to_string(bytes.size()) + " bytes",
                 "the file is cut off or damaged; save the picture again");
 
-  bool withAlpha = alpha == AlphaMode::OverWhite && ((png_get_color_type(reader.png, reader.info) & PNG_COLOR_MASK_ALPHA) ||
-                                                      png_get_valid(reader.png, reader.info, PNG_INFO_tRNS));
+  bool withAlpha = alpha == AlphaMode::OverWhite &&
+                   ((png_get_color_type(reader.png, reader.info) & PNG_COLOR_MASK_ALPHA) || png_get_valid(reader.png, reader.info, PNG_INFO_tRNS));
   size_t rowBytes = 0, channels = withAlpha ? 4 : 3;
   if (!chooseTransforms(reader, withAlpha, rowBytes) || rowBytes != width * channels)
     failDamaged(where, reader.message);

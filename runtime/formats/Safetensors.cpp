@@ -32,7 +32,8 @@ uint64_t checkedHeaderLength(const unsigned char (&raw)[kLengthBytes], uint64_t 
 }
 
 [[noreturn]] void failShort(const std::string &path, uint64_t size) {
-  throw Error(210, printable(path, 1024), "a safetensors file (8 bytes of header length first)", std::to_string(size) + " bytes", "the file is cut off; fetch it again");
+  throw Error(210, printable(path, 1024), "a safetensors file (8 bytes of header length first)", std::to_string(size) + " bytes",
+              "the file is cut off; fetch it again");
 }
 
 } // namespace
@@ -87,9 +88,8 @@ std::vector<float> SafetensorsFile::readFloats(const TensorInfo &info) const {
 std::string SafetensorsFile::where(const TensorInfo &info) const { return printable(path_, 1024) + ":" + printable(info.name); }
 
 void writeSafetensors(const std::string &path, std::vector<TensorView> tensors, const std::map<std::string, std::string> &metadata) {
-  std::sort(tensors.begin(), tensors.end(), [](const auto &a, const auto &b) {
-    return dtypeSize(a.dtype) != dtypeSize(b.dtype) ? dtypeSize(a.dtype) > dtypeSize(b.dtype) : a.name < b.name;
-  });
+  std::sort(tensors.begin(), tensors.end(),
+            [](const auto &a, const auto &b) { return dtypeSize(a.dtype) != dtypeSize(b.dtype) ? dtypeSize(a.dtype) > dtypeSize(b.dtype) : a.name < b.name; });
   // Assembled as text: a JSON object that keeps its order searches linearly on every insertion.
   auto quoted = [](const std::string &name) { return nlohmann::json(name).dump(); };
   std::string text = "{";
@@ -107,8 +107,8 @@ void writeSafetensors(const std::string &path, std::vector<TensorView> tensors, 
     sizes.push_back(size);
     if (text.size() > 1)
       text += ',';
-    text += quoted(tensor.name) + ":{\"dtype\":\"" + std::string(dtypeName(tensor.dtype)) + "\",\"shape\":" + nlohmann::json(tensor.shape).dump() + ",\"data_offsets\":[" +
-            std::to_string(offset) + "," + std::to_string(offset + size) + "]}";
+    text += quoted(tensor.name) + ":{\"dtype\":\"" + std::string(dtypeName(tensor.dtype)) + "\",\"shape\":" + nlohmann::json(tensor.shape).dump() +
+            ",\"data_offsets\":[" + std::to_string(offset) + "," + std::to_string(offset + size) + "]}";
     offset += size;
   }
   text += '}';

@@ -22,7 +22,7 @@ namespace hb {
 struct TensorInfo {
   std::string name;
   DType dtype = DType::F32;
-  std::vector<int64_t> shape; ///< row-major; empty for a scalar; extents may be 0
+  std::vector<int64_t> shape;  ///< row-major; empty for a scalar; extents may be 0
   uint64_t begin = 0, end = 0; ///< byte offsets into the data area
 
   uint64_t byteSize() const { return end - begin; }

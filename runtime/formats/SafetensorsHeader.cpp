@@ -18,7 +18,21 @@ constexpr size_t kMaxRank = 32;
 constexpr const char *kFetch = "the file is damaged; fetch or write it again";
 
 /// What the next value means. The grammar has three levels, so a state per place is simpler than a stack.
-enum class State { Start, Name, TensorOpen, TensorKey, DTypeValue, ShapeOpen, ShapeItem, OffsetsOpen, OffsetsItem, MetadataOpen, MetadataKey, MetadataValue, Done };
+enum class State {
+  Start,
+  Name,
+  TensorOpen,
+  TensorKey,
+  DTypeValue,
+  ShapeOpen,
+  ShapeItem,
+  OffsetsOpen,
+  OffsetsItem,
+  MetadataOpen,
+  MetadataKey,
+  MetadataValue,
+  Done
+};
 
 class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
 public:
@@ -113,7 +127,8 @@ private:
     case State::Start: throw Error(211, where_, "a header that is a JSON object", found, kFetch);
     case State::TensorOpen: throw Error(213, place(), "an object with dtype, shape and data_offsets", found, kFetch);
     case State::DTypeValue: throw Error(213, place(), "a string as dtype", found, kFetch);
-    case State::ShapeOpen: case State::ShapeItem: throw Error(213, place(), "a list of non-negative integers as shape", found, kFetch);
+    case State::ShapeOpen:
+    case State::ShapeItem: throw Error(213, place(), "a list of non-negative integers as shape", found, kFetch);
     case State::OffsetsOpen: throw Error(213, place(), "a list of two integers as data_offsets", found, kFetch);
     case State::OffsetsItem: throw Error(215, place(), "two non-negative integers as data_offsets", found, kFetch);
     default: throw Error(213, where_ + ":__metadata__", "an object that maps strings to strings", found, kFetch);
@@ -228,7 +243,9 @@ void checkLayout(const SafetensorsHeader &header, uint64_t dataSize, const std::
   for (size_t i = 1; i < order.size(); ++i)
     if (order[i]->begin < order[i - 1]->end)
       throw Error(217, whereIs(order[i]), "data of its own",
-                  "bytes " + std::to_string(order[i]->begin) + " to " + std::to_string(std::min(order[i - 1]->end, order[i]->end)) + " shared with " + printable(order[i - 1]->name), kFetch);
+                  "bytes " + std::to_string(order[i]->begin) + " to " + std::to_string(std::min(order[i - 1]->end, order[i]->end)) + " shared with " +
+                      printable(order[i - 1]->name),
+                  kFetch);
   uint64_t end = 0;
   for (const TensorInfo *info : order) {
     if (info->begin > end)

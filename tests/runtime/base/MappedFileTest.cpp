@@ -51,5 +51,15 @@ TEST(ReadTextFile, LimitsTheSize) {
   expectError(902, [&] { readTextFile(path, 99); }, {"100 bytes"});
 }
 
+TEST(WhyNoFile, SaysWhatIsThere) {
+  ScratchFolder folder;
+  std::string file = folder.write("a", "x");
+  EXPECT_EQ(whyNoFile(folder.path("none")), "no such file");
+  EXPECT_EQ(whyNoFile(folder.path()), "a folder");
+  EXPECT_EQ(whyNoFile(file + "/b"), "Not a directory");
+  EXPECT_FALSE(isFile(folder.path()));
+  EXPECT_TRUE(isFile(file));
+}
+
 } // namespace
 } // namespace hb

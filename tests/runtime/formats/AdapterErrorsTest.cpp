@@ -11,10 +11,12 @@ using namespace test;
 const std::string kFile = "adapter_model.safetensors", kA = kQuery + ".lora_A.weight", kB = kQuery + ".lora_B.weight";
 
 /// Loads a PEFT folder with these tensors and expects the error.
-void expectRefused(int number, const std::vector<OwnedTensor> &tensors, const std::vector<std::string> &words, const std::string &config = kPeftConfig, AdapterTarget target = smallTarget()) {
+void expectRefused(int number, const std::vector<OwnedTensor> &tensors, const std::vector<std::string> &words, const std::string &config = kPeftConfig,
+                   AdapterTarget target = smallTarget()) {
   ScratchFolder folder;
   std::string path = writePeft(folder, tensors, config);
-  expectError(number, [&] { loadAdapter(path, target); }, words);
+  expectError(
+      number, [&] { loadAdapter(path, target); }, words);
 }
 
 TEST(AdapterErrors, TheSoundOneLoads) {

@@ -35,7 +35,8 @@ inline std::vector<OwnedTensor> soundPeft() {
   return tensors;
 }
 
-inline const std::string kPeftConfig = R"({"peft_type": "LORA", "r": 2, "lora_alpha": 8, "target_modules": ["to_q"], "peft_version": "0.21.2", "unknown_key": 1})";
+inline const std::string kPeftConfig =
+    R"({"peft_type": "LORA", "r": 2, "lora_alpha": 8, "target_modules": ["to_q"], "peft_version": "0.21.2", "unknown_key": 1})";
 
 /// Writes a PEFT folder "adapter" and gives its path.
 inline std::string writePeft(const ScratchFolder &folder, const std::vector<OwnedTensor> &tensors, const std::string &config = kPeftConfig) {

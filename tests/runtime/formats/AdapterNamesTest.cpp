@@ -19,7 +19,8 @@ constexpr Spelling kSpellings[] = {
     {"unet.mid_block.attn1.to_q.alpha", AdapterRole::Alpha, "unet", "mid_block.attn1.to_q", false},
     {"unet.mid_block.attn1.processor.to_q_lora.down.weight", AdapterRole::Down, "unet", "mid_block.attn1.to_q", false},
     {"mid_block.attn1.processor.to_out_lora.up.weight", AdapterRole::Up, "", "mid_block.attn1.to_out.0", false},
-    {"text_encoder_2.text_model.encoder.layers.0.self_attn.q_proj.lora_linear_layer.up.weight", AdapterRole::Up, "text_encoder_2", "text_model.encoder.layers.0.self_attn.q_proj", false},
+    {"text_encoder_2.text_model.encoder.layers.0.self_attn.q_proj.lora_linear_layer.up.weight", AdapterRole::Up, "text_encoder_2",
+     "text_model.encoder.layers.0.self_attn.q_proj", false},
     {"lora_unet_mid_block_attn1_to_q.lora_down.weight", AdapterRole::Down, "unet", "mid_block_attn1_to_q", true},
     {"lora_te1_text_model_encoder_layers_0_mlp_fc1.alpha", AdapterRole::Alpha, "text_encoder", "text_model_encoder_layers_0_mlp_fc1", true},
     {"lora_te2_text_model_encoder_layers_0_mlp_fc1.lora_up.weight", AdapterRole::Up, "text_encoder_2", "text_model_encoder_layers_0_mlp_fc1", true},
@@ -39,8 +40,9 @@ TEST(AdapterNames, EverySpelling) {
 TEST(AdapterNames, OtherKindsAreRecognised) {
   struct {
     const char *name, *kind;
-  } rows[] = {{"lora_unet_a.dora_scale", "DoRA"},   {"base_model.model.a.lora_magnitude_vector.weight", "DoRA"}, {"lora_unet_a.hada_w1_a", "LoHa"},
-              {"lora_unet_a.lokr_w1", "LoKr"},      {"lora_unet_a.diff", "full difference"},                     {"lora_unet_a.lora_mid.weight", "LoCon with a core tensor"},
+  } rows[] = {{"lora_unet_a.dora_scale", "DoRA"},      {"base_model.model.a.lora_magnitude_vector.weight", "DoRA"},
+              {"lora_unet_a.hada_w1_a", "LoHa"},       {"lora_unet_a.lokr_w1", "LoKr"},
+              {"lora_unet_a.diff", "full difference"}, {"lora_unet_a.lora_mid.weight", "LoCon with a core tensor"},
               {"lora_unet_a.oft_blocks", "OFT"}};
   for (auto &row : rows) {
     auto key = parseAdapterKey(row.name);
@@ -79,15 +81,17 @@ TEST(AdapterNames, SgmBlocks) {
               {"out_2", "conv_out"}};
   for (auto &row : rows)
     EXPECT_EQ(fromSgmName(row.sgm, 2).value_or("nothing"), row.diffusers) << row.sgm;
-  for (const char *name : {"down_blocks_1", "input_blocks_", "input_blocks_x_1", "input_blocks_99999999999999999999_1", "input_blocks_3_1_op", "middle_block_7_x", "input_blocks_-4_1_x"})
+  for (const char *name : {"down_blocks_1", "input_blocks_", "input_blocks_x_1", "input_blocks_99999999999999999999_1", "input_blocks_3_1_op",
+                           "middle_block_7_x", "input_blocks_-4_1_x"})
     EXPECT_FALSE(fromSgmName(name, 2)) << name;
   EXPECT_EQ(fromSgmName("input_blocks_3_1_proj_in", 1).value_or("nothing"), "down_blocks_1_attentions_0_proj_in") << "one layer a block";
 }
 
 TEST(AdapterNames, DotsComeBackFromTheVocabulary) {
-  for (const char *path : {"down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q", "up_blocks.0.attentions.2.transformer_blocks.9.ff.net.0.proj", "mid_block.attentions.0.proj_in",
-                           "down_blocks.0.resnets.1.time_emb_proj", "down_blocks.1.resnets.0.conv_shortcut", "time_embedding.linear_1", "conv_norm_out", "a.to_out.0",
-                           "text_model.encoder.layers.11.self_attn.out_proj", "down_blocks.0.downsamplers.0.conv"})
+  for (const char *path :
+       {"down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q", "up_blocks.0.attentions.2.transformer_blocks.9.ff.net.0.proj",
+        "mid_block.attentions.0.proj_in", "down_blocks.0.resnets.1.time_emb_proj", "down_blocks.1.resnets.0.conv_shortcut", "time_embedding.linear_1",
+        "conv_norm_out", "a.to_out.0", "text_model.encoder.layers.11.self_attn.out_proj", "down_blocks.0.downsamplers.0.conv"})
     EXPECT_EQ(dottedFromUnderscored(underscoredFromDotted(path)), path);
 }
 

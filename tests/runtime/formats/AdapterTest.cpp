@@ -137,7 +137,7 @@ TEST(Adapter, ScaleFromTheConfig) {
               {R"({"r": 2, "lora_alpha": 8, "use_rslora": true})", 8 / std::sqrt(2.0), 8 / std::sqrt(2.0)},
               {R"({"r": 2, "lora_alpha": 3.0, "alpha_pattern": {"attn2.to_v": 5}})", 1.5, 2.5},
               {R"({"r": 9, "lora_alpha": 3, "rank_pattern": {"to_q": 2, "to_v": 2}})", 1.5, 1.5},
-              {R"({"r": 2, "lora_alpha": 2, "alpha_pattern": {"o_v": 7}})", 1, 1}, // whole components only
+              {R"({"r": 2, "lora_alpha": 2, "alpha_pattern": {"o_v": 7}})", 1, 1},                                 // whole components only
               {R"({"r": 2, "lora_alpha": 2, "alpha_pattern": {"^to_v": 7, "attn2\\.to_v": 6, "to_v": 5}})", 1, 3}, // the first that matches
               {R"({"r": 2, "lora_alpha": 2, "use_dora": false, "modules_to_save": null, "loftq_config": {}, "layer_replication": [], "bias": "none"})", 1, 1}};
   for (auto &row : rows) {
@@ -167,7 +167,8 @@ TEST(Adapter, SixteenBitStorage) {
     std::vector<float> values{1, -2, 0.5f, 4, 8, 16};
     std::vector<std::byte> raw(values.size() * dtypeSize(type));
     convertFromFloat(type, values.data(), values.size(), raw.data());
-    writeSafetensors(folder.path("a.safetensors"), {{"unet." + kQuery + ".lora_A.weight", type, {1, 6}, raw.data()}, {"unet." + kQuery + ".lora_B.weight", type, {4, 1}, raw.data()}});
+    writeSafetensors(folder.path("a.safetensors"),
+                     {{"unet." + kQuery + ".lora_A.weight", type, {1, 6}, raw.data()}, {"unet." + kQuery + ".lora_B.weight", type, {4, 1}, raw.data()}});
     EXPECT_EQ(loadAdapter(folder.path("a.safetensors"), smallTarget()).modules[0].a, values) << dtypeName(type);
   }
 }
@@ -185,7 +186,9 @@ TEST(Adapter, PartsThatAreNotAppliedAreCounted) {
   EXPECT_NE(adapter.warnings[0].find(kOut), std::string::npos);
 
   std::string query = "lora_unet_" + std::regex_replace(kQuery, std::regex("\\."), "_"), text = "lora_te1_text_model_encoder_layers_0_mlp_fc1";
-  writeTensors(folder.path("kohya.safetensors"), {{query + ".lora_down.weight", {2, 6}}, {query + ".lora_up.weight", {4, 2}}, {text + ".lora_down.weight", {2, 6}}, {text + ".lora_up.weight", {4, 2}}});
+  writeTensors(
+      folder.path("kohya.safetensors"),
+      {{query + ".lora_down.weight", {2, 6}}, {query + ".lora_up.weight", {4, 2}}, {text + ".lora_down.weight", {2, 6}}, {text + ".lora_up.weight", {4, 2}}});
   for (const Adapter &loaded : {loadAdapter(folder.path("kohya.safetensors"), smallTarget()), readAdapter(folder.path("kohya.safetensors"))}) {
     EXPECT_EQ(loaded.modules.size(), 1u);
     EXPECT_EQ(loaded.otherComponents, 1u);
@@ -206,7 +209,13 @@ TEST(Adapter, Arguments) {
   struct {
     const char *text, *path;
     double scale;
-  } rows[] = {{"dir/adapter", "dir/adapter", 1}, {"adapter:0.5", "adapter", 0.5}, {"a:-1e-1", "a", -0.1}, {"c:/dir/x", "c:/dir/x", 1}, {"a:b:2", "a:b", 2}, {"a:", "a:", 1}, {"a:2x", "a:2x", 1}};
+  } rows[] = {{"dir/adapter", "dir/adapter", 1},
+              {"adapter:0.5", "adapter", 0.5},
+              {"a:-1e-1", "a", -0.1},
+              {"c:/dir/x", "c:/dir/x", 1},
+              {"a:b:2", "a:b", 2},
+              {"a:", "a:", 1},
+              {"a:2x", "a:2x", 1}};
   for (auto &row : rows) {
     AdapterArgument argument = parseAdapterArgument(row.text);
     EXPECT_EQ(argument.path, row.path) << row.text;

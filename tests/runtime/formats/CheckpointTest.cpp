@@ -48,7 +48,8 @@ struct Sharded {
 };
 
 TEST(Checkpoint, Shards) {
-  for (const char *name : {"model.safetensors.index.json", "diffusion_pytorch_model.safetensors.index.json", "model.fp16.safetensors.index.json", "model.safetensors.index.fp16.json"}) {
+  for (const char *name : {"model.safetensors.index.json", "diffusion_pytorch_model.safetensors.index.json", "model.fp16.safetensors.index.json",
+                           "model.safetensors.index.fp16.json"}) {
     Sharded sharded;
     auto checkpoint = sharded.open(name);
     ASSERT_EQ(checkpoint.tensors().size(), 2u) << name;
@@ -81,7 +82,8 @@ TEST(Checkpoint, IndexAndShardsDisagree) {
 }
 
 TEST(Checkpoint, MalformedIndex) {
-  for (const char *text : {"", "[]", "{}", R"({"weight_map": []})", R"({"weight_map": {}})", R"({"weight_map": {"a": 1}})", R"({"weight_map": {"a": "x", "a": "y"}})"}) {
+  for (const char *text :
+       {"", "[]", "{}", R"({"weight_map": []})", R"({"weight_map": {}})", R"({"weight_map": {"a": 1}})", R"({"weight_map": {"a": "x", "a": "y"}})"}) {
     Sharded sharded;
     sharded.index = text;
     expectError(221, [&] { sharded.open(); }, {"model.safetensors.index.json"});
@@ -129,7 +131,8 @@ TEST(Checkpoint, RequireNamesFileTensorAndBothSides) {
   ScratchFolder folder;
   int64_t ids[] = {1, 2};
   float weight[6] = {};
-  writeSafetensors(folder.path("model.safetensors"), {{"fc.weight", DType::F32, {2, 3}, weight}, {"fc.ids", DType::I64, {2}, ids}, {"m.position_ids", DType::I64, {2}, ids}});
+  writeSafetensors(folder.path("model.safetensors"),
+                   {{"fc.weight", DType::F32, {2, 3}, weight}, {"fc.ids", DType::I64, {2}, ids}, {"m.position_ids", DType::I64, {2}, ids}});
   auto checkpoint = Checkpoint::open(folder.path());
   expectError(230, [&] { checkpoint.require("fc.bias", {2}); }, {"model.safetensors", "fc.bias", "[2]"});
   expectError(231, [&] { checkpoint.require("fc.weight", {3, 2}); }, {"model.safetensors", "fc.weight", "[3, 2]", "[2, 3]"});

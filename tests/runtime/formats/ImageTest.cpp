@@ -22,23 +22,15 @@ struct Reference {
   uint32_t dropped, overWhite;
 };
 constexpr Reference kReferences[] = {
-    {"gray.jpg", 100, 67, 0xaa4948c4u, 0xaa4948c4u},
-    {"gray.png", 100, 67, 0x33f9fbbdu, 0x33f9fbbdu},
-    {"palette.png", 100, 67, 0x6668448bu, 0x6668448bu},
-    {"photo_q75_444.jpg", 100, 67, 0x70126954u, 0x70126954u},
-    {"photo_q90_420.jpg", 100, 67, 0xe7089273u, 0xe7089273u},
-    {"progressive.jpg", 100, 67, 0x457f459bu, 0x457f459bu},
-    {"restart.jpg", 100, 67, 0x457f459bu, 0x457f459bu},
-    {"rgb.png", 100, 67, 0x4c6f42d0u, 0x4c6f42d0u},
-    {"square.png", 56, 56, 0x0bbd0328u, 0x0bbd0328u},
-    {"stored.png", 100, 67, 0x4c6f42d0u, 0x4c6f42d0u},
-    {"tall_q95_422.jpg", 67, 200, 0x32aba3f8u, 0x32aba3f8u},
-    {"tiny.png", 7, 5, 0x7f585a11u, 0x7f585a11u},
-    {"one_bit.png", 256, 256, 0x77691533u, 0x77691533u},
-    {"cmyk.jpg", 40, 30, 0x0b3a3b09u, 0x0b3a3b09u},
+    {"gray.jpg", 100, 67, 0xaa4948c4u, 0xaa4948c4u},          {"gray.png", 100, 67, 0x33f9fbbdu, 0x33f9fbbdu},
+    {"palette.png", 100, 67, 0x6668448bu, 0x6668448bu},       {"photo_q75_444.jpg", 100, 67, 0x70126954u, 0x70126954u},
+    {"photo_q90_420.jpg", 100, 67, 0xe7089273u, 0xe7089273u}, {"progressive.jpg", 100, 67, 0x457f459bu, 0x457f459bu},
+    {"restart.jpg", 100, 67, 0x457f459bu, 0x457f459bu},       {"rgb.png", 100, 67, 0x4c6f42d0u, 0x4c6f42d0u},
+    {"square.png", 56, 56, 0x0bbd0328u, 0x0bbd0328u},         {"stored.png", 100, 67, 0x4c6f42d0u, 0x4c6f42d0u},
+    {"tall_q95_422.jpg", 67, 200, 0x32aba3f8u, 0x32aba3f8u},  {"tiny.png", 7, 5, 0x7f585a11u, 0x7f585a11u},
+    {"one_bit.png", 256, 256, 0x77691533u, 0x77691533u},      {"cmyk.jpg", 40, 30, 0x0b3a3b09u, 0x0b3a3b09u},
     {"every_alpha.png", 256, 256, 0x7728d142u, 0xa3bac789u}, // every pair of a level and an alpha
-    {"grey_alpha.png", 256, 256, 0x1b29127eu, 0x065b8cbeu},
-    {"palette_transparent.png", 256, 256, 0xa98ff53eu, 0xc1859212u},
+    {"grey_alpha.png", 256, 256, 0x1b29127eu, 0x065b8cbeu},   {"palette_transparent.png", 256, 256, 0xa98ff53eu, 0xc1859212u},
 };
 
 TEST(Image, DecodesTheBytesOfPillow) {
@@ -57,7 +49,8 @@ TEST(Image, WhatIsNoPicture) {
   ScratchFolder folder;
   struct {
     std::string contents, found;
-  } rows[] = {{"", "an empty file"}, {"hello", "something else"}, {"GIF89a......", "GIF"}, {std::string("RIFF\0\0\0\0WEBPVP8 ", 16), "WebP"}, {"BM......", "BM"}, {"<html>", "something else"}};
+  } rows[] = {{"", "an empty file"}, {"hello", "something else"}, {"GIF89a......", "GIF"}, {std::string("RIFF\0\0\0\0WEBPVP8 ", 16), "WebP"},
+              {"BM......", "BM"},    {"<html>", "something else"}};
   for (auto &row : rows) {
     std::string path = folder.write("ref.png", row.contents);
     expectError(610, [&] { readImage(path, AlphaMode::Drop); }, {"ref.png", row.found});
@@ -136,7 +129,8 @@ std::string chunk(const std::string &type, const std::string &body) {
     return text;
   };
   std::string checked = type + body;
-  return number(static_cast<uint32_t>(body.size())) + checked + number(static_cast<uint32_t>(crc32(0, reinterpret_cast<const Bytef *>(checked.data()), static_cast<uInt>(checked.size()))));
+  return number(static_cast<uint32_t>(body.size())) + checked +
+         number(static_cast<uint32_t>(crc32(0, reinterpret_cast<const Bytef *>(checked.data()), static_cast<uInt>(checked.size()))));
 }
 
 std::string compressed(const std::string &text) {
@@ -169,8 +163,9 @@ TEST(PngTexts, DamagedChunksAreRefused) {
   using namespace std::string_literals;
   std::string wrongSum = chunk("tEXt", "key\0value"s);
   wrongSum.back() ^= 1;
-  for (const std::string &bad : {wrongSum, chunk("tEXt", "no zero"), chunk("zTXt", "key\0\1x"s), chunk("zTXt", "key\0\0not zlib"s), chunk("iTXt", "key\0\0\0"s),
-                                 chunk("iTXt", "key\0\0\0\0\0\xff\xfe"s), chunk("iTXt", "key\0\2\0\0\0x"s), chunk("zTXt", "key\0\0"s + compressed(std::string(20 << 20, 'a')))}) {
+  for (const std::string &bad :
+       {wrongSum, chunk("tEXt", "no zero"), chunk("zTXt", "key\0\1x"s), chunk("zTXt", "key\0\0not zlib"s), chunk("iTXt", "key\0\0\0"s),
+        chunk("iTXt", "key\0\0\0\0\0\xff\xfe"s), chunk("iTXt", "key\0\2\0\0\0x"s), chunk("zTXt", "key\0\0"s + compressed(std::string(20 << 20, 'a')))}) {
     std::string png = withChunk(bad);
     expectError(611, [&] { readPngTexts(bytesOf(png), "x.png"); }, {"x.png"});
   }

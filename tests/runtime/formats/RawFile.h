@@ -36,7 +36,8 @@ struct OwnedTensor {
   }
 };
 
-inline void writeTensors(const std::string &path, const std::vector<OwnedTensor> &tensors, const std::map<std::string, std::string> &metadata = {{"format", "pt"}}) {
+inline void writeTensors(const std::string &path, const std::vector<OwnedTensor> &tensors,
+                         const std::map<std::string, std::string> &metadata = {{"format", "pt"}}) {
   std::vector<TensorView> views;
   for (const OwnedTensor &tensor : tensors)
     views.push_back({tensor.name, DType::F32, tensor.shape, tensor.values.data()});

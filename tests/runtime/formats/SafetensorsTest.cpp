@@ -20,7 +20,8 @@ void expectRefused(int number, const std::string &file, const std::vector<std::s
   std::vector<std::string> all = words;
   all.push_back("model.safetensors");
   for (Mode mode : {Mode::Map, Mode::HeaderOnly})
-    expectError(number, [&] { SafetensorsFile::open(path, mode); }, all);
+    expectError(
+        number, [&] { SafetensorsFile::open(path, mode); }, all);
 }
 
 SafetensorsFile opened(const ScratchFolder &folder, const std::string &file) { return SafetensorsFile::open(folder.write("model.safetensors", file)); }
@@ -56,11 +57,14 @@ TEST(Safetensors, ValidNearMissesLoad) {
   EXPECT_EQ(opened(folder, packed("{" + kWeight + "," + kBias + "}" + std::string(5000, ' '), kData)).tensors().size(), 2u) << "long padding";
   EXPECT_EQ(opened(folder, packed("{}", "")).tensors().size(), 0u) << "no tensors";
   EXPECT_EQ(opened(folder, packed("{\"__metadata__\":{}}", "")).metadata().size(), 0u);
-  auto empty = opened(folder, packed("{" + entry("none", "F32", "[0,4]", "[0,0]") + "," + entry("one", "F32", "[]", "[0,4]") + "," + entry("end", "I64", "[3,0]", "[4,4]") + "}", std::string(4, 'x')));
+  auto empty = opened(folder, packed("{" + entry("none", "F32", "[0,4]", "[0,0]") + "," + entry("one", "F32", "[]", "[0,4]") + "," +
+                                         entry("end", "I64", "[3,0]", "[4,4]") + "}",
+                                     std::string(4, 'x')));
   EXPECT_EQ(empty.find("none")->elementCount(), 0);
   EXPECT_EQ(empty.readFloats(*empty.find("none")).size(), 0u);
   EXPECT_EQ(empty.find("one")->elementCount(), 1) << "a scalar";
-  EXPECT_EQ(opened(folder, packed("{" + entry("huge", "F32", "[4611686018427387904,4611686018427387904,0]", "[0,0]") + "}", "")).tensors().size(), 1u) << "an extent of 0 makes it empty";
+  EXPECT_EQ(opened(folder, packed("{" + entry("huge", "F32", "[4611686018427387904,4611686018427387904,0]", "[0,0]") + "}", "")).tensors().size(), 1u)
+      << "an extent of 0 makes it empty";
   EXPECT_EQ(opened(folder, packed("{" + kBias + "," + kWeight + "}", kData)).tensors().size(), 2u) << "any order";
   EXPECT_EQ(opened(folder, packed("{" + entry("t", "BOOL", "[3]", "[0,3]") + "}", "abc")).tensors().size(), 1u);
   EXPECT_EQ(opened(folder, packed("{\"\\u00e4\":{\"data_offsets\":[0,1],\"shape\":[1],\"dtype\":\"U8\"}}", "a")).tensors()[0].name, "ä");
@@ -118,7 +122,9 @@ TEST(Safetensors, MalformedEntries) {
   expectRefused(213, packed("{" + entry("a", "U8", manyDimensions + "]", "[0,1]") + "}", "x"), {":a:"});
 }
 
-TEST(Safetensors, UnknownTypeNamesTensorAndType) { expectRefused(214, packed("{" + entry("layer.weight", "F12", "[1]", "[0,1]") + "}", "x"), {"layer.weight", "F12"}); }
+TEST(Safetensors, UnknownTypeNamesTensorAndType) {
+  expectRefused(214, packed("{" + entry("layer.weight", "F12", "[1]", "[0,1]") + "}", "x"), {"layer.weight", "F12"});
+}
 
 TEST(Safetensors, BadOffsets) {
   expectRefused(215, packed("{" + entry("layer.weight", "U8", "[4]", "[-4,0]") + "}", "1234"), {"layer.weight", "-4"});
@@ -154,7 +160,11 @@ TEST(Safetensors, WriterRoundTrip) {
   uint8_t odd[] = {1, 2, 3};
   uint16_t half = floatToHalf(1.5f);
   writeSafetensors(folder.path("out.safetensors"),
-                   {{"odd", DType::U8, {3}, odd}, {"w \"quoted\"", DType::F32, {2, 3}, values}, {"ids", DType::I64, {2}, ids}, {"scalar", DType::F16, {}, &half}, {"none", DType::F32, {0, 3}, nullptr}},
+                   {{"odd", DType::U8, {3}, odd},
+                    {"w \"quoted\"", DType::F32, {2, 3}, values},
+                    {"ids", DType::I64, {2}, ids},
+                    {"scalar", DType::F16, {}, &half},
+                    {"none", DType::F32, {0, 3}, nullptr}},
                    {{"format", "pt"}, {"text", "ä\n"}});
   EXPECT_EQ(folder.fileCount(), 1u);
   auto file = SafetensorsFile::open(folder.path("out.safetensors"));
@@ -171,7 +181,11 @@ TEST(Safetensors, WriterRoundTrip) {
 TEST(Safetensors, WriterFailsCleanly) {
   ScratchFolder folder;
   uint8_t byte = 1;
-  expectError(999, [&] { writeSafetensors(folder.path("out.safetensors"), {{"a", DType::U8, {1}, &byte}, {"a", DType::U8, {1}, &byte}}); }, {"out.safetensors"});
+  expectError(999,
+              [&] {
+                writeSafetensors(folder.path("out.safetensors"), {{"a", DType::U8, {1}, &byte}, {"a", DType::U8, {1}, &byte}});
+              },
+              {"out.safetensors"});
   expectError(901, [&] { writeSafetensors(folder.path("none/out.safetensors"), {}); });
   EXPECT_EQ(folder.fileCount(), 0u);
 }
