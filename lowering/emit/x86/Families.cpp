@@ -15,6 +15,9 @@ const Row rows[] = {
     {"kernel.concat", emitConcat},
     {"kernel.gather", emitGather},
     {"kernel.adaptive_pool", emitAdaptivePool},
+    {"kernel.group_stats", emitGroupStats},
+    {"kernel.normalize", emitNormalize},
+    {"kernel.reduce", emitReduce},
 };
 
 } // namespace

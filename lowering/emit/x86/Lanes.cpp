@@ -1,5 +1,9 @@
 #include "lowering/emit/x86/Lanes.h"
 
+#include "lowering/emit/x86/VectorMath.h"
+
+#include <cfloat>
+
 using namespace mlir;
 
 namespace hb::x86 {
@@ -81,6 +85,119 @@ void forLanes(KernelBuilder &kb, int64_t count, const std::function<void(Value, 
   for (int64_t width = lanes; width > 0; width /= 2)
     for (; count - done >= width; done += width)
       body(kb.i(done), width);
+}
+
+void forPieces(KernelBuilder &kb, int64_t count, int64_t group, const std::function<void(Value, ArrayRef<Piece>)> &body) {
+  const int64_t lanes = kb.lanes(), whole = count / (lanes * group) * (lanes * group);
+  SmallVector<Piece> pieces;
+  for (int64_t index = 0; index < group; ++index)
+    pieces.push_back({index * lanes, static_cast<int>(lanes)});
+  kb.loop(0, whole, lanes * group, [&](Value base) { body(base, pieces); });
+  pieces.clear();
+  int64_t done = whole;
+  for (int64_t width = lanes; width > 0; width /= 2)
+    for (; count - done >= width; done += width)
+      pieces.push_back({done - whole, static_cast<int>(width)});
+  if (!pieces.empty())
+    body(kb.i(whole), pieces);
+}
+
+Value loadStrided(KernelBuilder &kb, const Operand &operand, Value offset, int64_t stride, int lanes) {
+  if (stride == 1 || lanes == 1)
+    return kb.load(operand, offset, lanes);
+  Value result = arith::ConstantOp::create(kb.b, kb.loc, kb.b.getZeroAttr(kb.vec(lanes, operand.element())));
+  for (int64_t lane = 0; lane < lanes; ++lane)
+    result = vector::InsertOp::create(kb.b, kb.loc, kb.loadRaw(operand.base, kb.add(offset, lane * stride), operand.element(), 1), result, ArrayRef<int64_t>{lane});
+  return kb.widen(result);
+}
+
+void storeStrided(KernelBuilder &kb, const Operand &operand, Value offset, int64_t stride, Value value, int lanes) {
+  if (stride == 1 || lanes == 1)
+    return kb.store(operand, offset, value);
+  for (int64_t lane = 0; lane < lanes; ++lane)
+    kb.store(operand, kb.add(offset, lane * stride), vector::ExtractOp::create(kb.b, kb.loc, value, ArrayRef<int64_t>{lane}));
+}
+
+SmallVector<Value> foldRow(KernelBuilder &kb, int64_t count, int results, const RowFold &fold,
+                           const std::function<SmallVector<Value>(ArrayRef<Value>, Value, int)> &step, int64_t inFlight) {
+  const int64_t lanes = kb.lanes(), vectors = count / lanes, group = std::clamp<int64_t>(vectors, 1, inFlight), whole = vectors / group * group;
+  // running[g·results + r]
+  SmallVector<Value> running(group * results, kb.splat(fold.init, lanes));
+  auto advance = [&](SmallVector<Value> &all, int64_t index, Value at) {
+    SmallVector<Value> next = step(ArrayRef<Value>(all).slice(index * results, results), at, lanes);
+    std::copy(next.begin(), next.end(), all.begin() + index * results);
+  };
+  SmallVector<Value> totals;
+  if (vectors) {
+    if (whole > group)
+      running = kb.loop(kb.i(0), kb.i(whole * lanes), group * lanes, running, [&](Value at, ValueRange carried) {
+        SmallVector<Value> current(carried.begin(), carried.end());
+        for (int64_t index = 0; index < group; ++index)
+          advance(current, index, kb.add(at, index * lanes));
+        return current;
+      });
+    else
+      for (int64_t index = 0; index < whole; ++index)
+        advance(running, index, kb.i(index * lanes));
+    for (int64_t index = whole; index < vectors; ++index)
+      advance(running, index - whole, kb.i(index * lanes));
+    for (int64_t live = group; live > 1; live = (live + 1) / 2)
+      for (int64_t index = 0; index < live / 2; ++index)
+        for (int r = 0; r < results; ++r)
+          running[index * results + r] = fold.merge(running[index * results + r], running[(live - 1 - index) * results + r]);
+    for (int r = 0; r < results; ++r)
+      totals.push_back(fold.mergeLanes(running[r]));
+  }
+  int64_t done = vectors * lanes;
+  for (int64_t width = lanes / 2; width > 0; width /= 2)
+    for (; count - done >= width; done += width) {
+      SmallVector<Value> part(results, kb.splat(fold.init, width));
+      part = step(part, kb.i(done), width);
+      for (int r = 0; r < results; ++r) {
+        Value scalar = width > 1 ? fold.mergeLanes(part[r]) : part[r];
+        if (static_cast<int>(totals.size()) <= r)
+          totals.push_back(scalar);
+        else
+          totals[r] = fold.merge(totals[r], scalar);
+      }
+    }
+  return totals;
+}
+
+RowFold sumFold(KernelBuilder &kb) {
+  return {0, [&](Value x, Value y) { return kb.fadd(x, y); }, [&](Value x) { return buildLaneSum(kb, x); }};
+}
+RowFold maxFold(KernelBuilder &kb) {
+  return {-INFINITY, [&](Value x, Value y) -> Value { return arith::MaximumFOp::create(kb.b, kb.loc, x, y); }, [&](Value x) { return buildLaneMax(kb, x); }};
+}
+
+static Type withFloat(Value like, Type element) {
+  auto vector = dyn_cast<VectorType>(like.getType());
+  return vector ? Type(VectorType::get(vector.getShape(), element)) : element;
+}
+Value toF64(KernelBuilder &kb, Value x) { return arith::ExtFOp::create(kb.b, kb.loc, withFloat(x, kb.b.getF64Type()), x); }
+Value toF32(KernelBuilder &kb, Value x) { return arith::TruncFOp::create(kb.b, kb.loc, withFloat(x, kb.f32()), x); }
+
+SmallVector<Value> sumRow(KernelBuilder &kb, int64_t count, int results, const std::function<SmallVector<Value>(ArrayRef<Value>, Value, int)> &step, int64_t inFlight) {
+  // With eight lanes and four chains in flight 2048 elements are chains of 64.
+  const int64_t piece = 512 * inFlight, whole = count > piece ? count / piece * piece : 0;
+  auto portion = [&](Value from, int64_t size) {
+    SmallVector<Value> sums = foldRow(kb, size, results, sumFold(kb), [&](ArrayRef<Value> running, Value at, int lanes) { return step(running, kb.add(from, at), lanes); }, inFlight);
+    for (Value &sum : sums)
+      sum = toF64(kb, sum);
+    return sums;
+  };
+  if (!whole)
+    return portion(kb.i(0), count);
+  auto join = [&](ValueRange totals, ArrayRef<Value> parts) {
+    SmallVector<Value> next;
+    for (auto [total, part] : llvm::zip(totals, parts))
+      next.push_back(kb.fadd(total, part));
+    return next;
+  };
+  SmallVector<Value> totals(results, arith::ConstantOp::create(kb.b, kb.loc, kb.b.getF64FloatAttr(0)));
+  totals = kb.loop(kb.i(0), kb.i(whole), piece, totals, [&](Value from, ValueRange running) { return join(running, portion(from, piece)); });
+  return whole < count ? join(totals, portion(kb.i(whole), count - whole)) : totals;
 }
 
 } // namespace hb::x86

@@ -1,0 +1,157 @@
+// Times attention and normalisation kernels on one thread against this core's FMA peak and memcpy. Not a test: run it by hand.
+#include "tests/lowering/emit/CompiledKernel.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <ctime>
+#include <fmt/format.h>
+#include <functional>
+#include <immintrin.h>
+
+using namespace hb::test;
+
+namespace {
+
+/// CPU time of this thread: the machine may be shared.
+double now() {
+  timespec time;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return time.tv_sec + time.tv_nsec * 1e-9;
+}
+
+/// Best of several runs, each long enough to time.
+double best(const std::function<void()> &work, int runs = 9) {
+  double result = 1e9;
+  for (int run = 0; run < runs; ++run) {
+    int repeats = 0;
+    double start = now(), elapsed;
+    do {
+      work();
+      ++repeats;
+    } while ((elapsed = now() - start) < 0.02);
+    result = std::min(result, elapsed / repeats);
+  }
+  return result;
+}
+
+// Register-only FMAs: the peak everything is compared with.
+__attribute__((target("avx2,fma"))) double peak8() {
+  __m256 s[12];
+  for (auto &x : s)
+    x = _mm256_setzero_ps();
+  __m256 f = _mm256_set1_ps(0.999f);
+  double seconds = best([&]() __attribute__((target("avx2,fma"))) {
+    __m256 a[12];
+    std::memcpy(a, s, sizeof a);
+    for (int step = 0; step < 100000; ++step)
+      for (auto &x : a)
+        x = _mm256_fmadd_ps(x, f, f);
+    std::memcpy(s, a, sizeof a);
+  });
+  asm volatile("" ::"m"(s));
+  return 100000.0 * 12 * 8 * 2 / seconds * 1e-9;
+}
+__attribute__((target("avx512f"))) double peak16() {
+  __m512 s[20];
+  for (auto &x : s)
+    x = _mm512_setzero_ps();
+  __m512 f = _mm512_set1_ps(0.999f);
+  double seconds = best([&]() __attribute__((target("avx512f"))) {
+    __m512 a[20];
+    std::memcpy(a, s, sizeof a);
+    for (int step = 0; step < 100000; ++step)
+      for (auto &x : a)
+        x = _mm512_fmadd_ps(x, f, f);
+    std::memcpy(s, a, sizeof a);
+  });
+  asm volatile("" ::"m"(s));
+  return 100000.0 * 20 * 16 * 2 / seconds * 1e-9;
+}
+
+void attention(const char *cpu, double peak, int queries, int keys, int heads, int width) {
+  int wide = heads * width;
+  std::string q = fmt::format("tensor<1x{}x{}xf32>", queries, wide), k = fmt::format("tensor<1x{}x{}xf32>", keys, wide);
+  CompiledKernel kernel(fmt::format("kernel.def @attention(%q: {0}, %k: {1}, %v: {1}) -> {0} {{\n  %y = kernel.attention q(%q : {0}) k(%k : {1}) v(%v : {1}) {{heads = {2} : i64, scale = 0.125 : f64}} "
+                                    "-> {0}\n  kernel.return %y : {0}\n}}\n",
+                                    q, k, heads),
+                        cpu);
+  if (!kernel.error().empty()) {
+    fmt::print("{}\n", kernel.error());
+    return;
+  }
+  Buffer<float> qs(normals(size_t(queries) * wide, 1)), ks(normals(size_t(keys) * wide, 2)), vs(normals(size_t(keys) * wide, 3)), out(size_t(queries) * wide);
+  std::vector<void *> buffers = {qs, ks, vs, out};
+  double seconds = best([&] { kernel.runInOrder(buffers); }), flops = 4.0 * queries * keys * wide;
+  fmt::print("{} attention N{} M{} H{} d{}: {:.2f} ms, {:.1f} GF/s, {:.2f} of peak, compiled in {:.0f} ms\n", cpu, queries, keys, heads, width, seconds * 1e3, flops / seconds * 1e-9,
+             flops / seconds * 1e-9 / peak, kernel.compileSeconds() * 1e3);
+}
+
+/// A kernel text with one input x, one result, optional weights of `channels`; reports bytes per second of read + written.
+void streaming(const char *cpu, const char *label, const std::string &text, std::vector<size_t> sizes, size_t bytes) {
+  CompiledKernel kernel(text, cpu);
+  if (!kernel.error().empty()) {
+    fmt::print("{}: {}\n", label, kernel.error());
+    return;
+  }
+  std::vector<Buffer<float>> storage;
+  std::vector<void *> buffers;
+  for (size_t i = 0; i < sizes.size(); ++i)
+    storage.emplace_back(normals(sizes[i], i + 1));
+  for (auto &buffer : storage)
+    buffers.push_back(buffer);
+  double seconds = best([&] { kernel.runInOrder(buffers); });
+  std::vector<char> from(bytes / 2), to(bytes / 2);
+  double copy = best([&] { std::memcpy(to.data(), from.data(), from.size()); });
+  fmt::print("{} {}: {:.3f} ms, {:.1f} GB/s, {:.2f} of memcpy, compiled in {:.0f} ms\n", cpu, label, seconds * 1e3, bytes / seconds * 1e-9, copy / seconds, kernel.compileSeconds() * 1e3);
+}
+
+} // namespace
+
+int main(int count, char **arguments) {
+  std::string only = count > 1 ? arguments[1] : "";
+  for (const char *cpu : cpuLevels) {
+    if (!canRun(cpu))
+      continue;
+    double top = std::string(cpu) == "x86-64-v4" ? peak16() : peak8();
+    fmt::print("{} FMA peak {:.1f} GF/s\n", cpu, top);
+    if (only.empty() || only == "attention") {
+      attention(cpu, top, 1024, 1024, 10, 64);
+      attention(cpu, top, 4096, 4096, 5, 64);
+      attention(cpu, top, 1024, 77, 20, 64);
+      attention(cpu, top, 77, 77, 12, 64);
+      attention(cpu, top, 257, 257, 16, 88);
+      attention(cpu, top, 1024, 1024, 1, 512);
+    }
+    if (only.empty() || only == "normalize") {
+      auto tensor = [](int a, int c) { return fmt::format("tensor<{}x{}xf32>", a, c); };
+      auto layer = [&](int rows, int channels) {
+        std::string x = tensor(rows, channels), w = fmt::format("tensor<{}xf32>", channels);
+        streaming(cpu, fmt::format("layer norm {}x{}", rows, channels).c_str(),
+                  fmt::format("kernel.def @f(%x: {0}, %g: {1}, %b: {1}) -> {0} {{\n%y = kernel.normalize layer %x weight(%g, %b : {1}, {1}) {{eps = 1.0e-5 : f64}} : {0} -> {0} {{\n^bb0(%v: "
+                              "f32):\nkernel.yield %v : f32\n}}\nkernel.return %y : {0}\n}}\n",
+                              x, w),
+                  {size_t(rows) * channels, size_t(channels), size_t(channels), size_t(rows) * channels}, size_t(rows) * channels * 8);
+      };
+      layer(4096, 640);
+      layer(1024, 1280);
+      layer(77, 768);
+      auto group = [&](int side, int channels) {
+        std::string x = fmt::format("tensor<1x{0}x{0}x{1}xf32>", side, channels), w = fmt::format("tensor<{}xf32>", channels), s = "tensor<1x8x32x2xf32>";
+        size_t size = size_t(side) * side * channels;
+        streaming(cpu, fmt::format("group stats {0}x{0}x{1}", side, channels).c_str(),
+                  fmt::format("kernel.def @f(%x: {0}) -> {1} {{\n%y = kernel.group_stats %x {{groups = 32 : i64, chunks = 8 : i64}} : {0} -> {1}\nkernel.return %y : {1}\n}}\n", x, s),
+                  {size, 8 * 32 * 2}, size * 4);
+        streaming(cpu, fmt::format("group norm + silu {0}x{0}x{1}", side, channels).c_str(),
+                  fmt::format("kernel.def @f(%x: {0}, %s: {1}, %g: {2}, %b: {2}) -> {0} {{\n%y = kernel.normalize group %x stats(%s : {1}) weight(%g, %b : {2}, {2}) {{eps = 1.0e-5 : f64, groups = 32 : "
+                              "i64}} : {0} -> {0} {{\n^bb0(%v: f32):\n%n = arith.negf %v : f32\n%e = math.exp %n : f32\n%o = arith.constant 1.0 : f32\n%d = arith.addf %e, %o : f32\n%r = arith.divf "
+                              "%v, %d : f32\nkernel.yield %r : f32\n}}\nkernel.return %y : {0}\n}}\n",
+                              x, s, w),
+                  {size, 8 * 32 * 2, size_t(channels), size_t(channels), size}, size * 8);
+      };
+      group(32, 640);
+      group(64, 320);
+      group(128, 320);
+    }
+  }
+}
