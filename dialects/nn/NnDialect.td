@@ -43,6 +43,8 @@ def Nn_ReduceKindAttr : EnumAttr<Nn_Dialect, Nn_ReduceKind, "reduce">;
 
 def Nn_Layout : Nn_Enum<"Layout", "where the channels of a picture are", [
   I32EnumAttrCase<"nchw", 0>, I32EnumAttrCase<"nhwc", 1>]>;
-def Nn_LayoutAttr : EnumAttr<Nn_Dialect, Nn_Layout, "layout">;
+def Nn_LayoutAttr : EnumAttr<Nn_Dialect, Nn_Layout, "layout"> {
+  let assemblyFormat = "`<` $value `>`";
+}
 
 #endif // HB_NN_DIALECT

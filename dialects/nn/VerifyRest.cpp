@@ -74,8 +74,9 @@ LogicalResult ArgmaxOp::verify() {
 LogicalResult RepeatOp::verify() {
   if (getCount() && failed(expectShape(*this, "C1", "count", getCount(), {})))
     return failure();
-  if (getMaxTripCount() < 0)
-    return violated(*this, "C1", "a max of at least 0", Twine(getMaxTripCount()));
+  // The accessor is unsigned, whatever was written.
+  if (int64_t count = getMaxTripCountAttr().getInt(); count < 0)
+    return violated(*this, "C1", "a max of at least 0", Twine(count));
   auto iteration = RankedTensorType::get({}, IntegerType::get(getContext(), 64));
   Block &block = getBody().front();
   if (block.getNumArguments() < 1 || block.getArgument(0).getType() != iteration)

@@ -74,9 +74,10 @@ private:
       Value part = nn::SliceOp::create(builder, op.getLoc(), op.getType(), all, offsets);
       offsets.back() += cast<RankedTensorType>(op.getType()).getShape().back();
       op.replaceAllUsesWith(part);
-      op.erase();
       ++merged;
     }
+    for (nn::LinearOp op : group)
+      op.erase();
   }
 
   void runOnOperation() override {

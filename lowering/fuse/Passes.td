@@ -18,7 +18,7 @@ def HbFuseGatedLinear : Pass<"hb-fuse-gated-linear", "::mlir::func::FuncOp"> {
     %f = nn.unary gelu %g : tensor<2x64x1280xf32>
     %z = nn.binary mul %u, %f : (tensor<2x64x1280xf32>, tensor<2x64x1280xf32>) -> tensor<2x64x1280xf32>
     // After.
-    %z = nn.gated_linear gelu %x, %w, bias(%b) : (tensor<2x64x320xf32>, tensor<2560x320xf16>, tensor<2560xf16>) -> tensor<2x64x1280xf32>
+    %z = nn.gated_linear gelu %x, %w bias(%b) : (tensor<2x64x320xf32>, tensor<2560x320xf16>, tensor<2560xf16>) -> tensor<2x64x1280xf32>
     ```
   }];
   let statistics = [Statistic<"fused", "gates-fused", "nn.gated_linear ops made">];

@@ -4,6 +4,8 @@
 #include "lowering/simplify/Patterns.h"
 #include "lowering/simplify/Permutation.h"
 
+#include "mlir/IR/Dominance.h"
+#include "mlir/Transforms/CSE.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 using namespace mlir;
@@ -44,6 +46,10 @@ class ChannelsLast : public impl::HbChannelsLastBase<ChannelsLast> {
       getOperation()->emitError("expected transposes to come to rest; found that they kept moving");
       return signalPassFailure();
     }
+    // An input that several ops read was wrapped once for each: count what really remains.
+    DominanceInfo dominance(getOperation());
+    IRRewriter rewriter(&getContext());
+    eliminateCommonSubExpressions(rewriter, dominance, getOperation());
     getOperation()->walk([&](nn::TransposeOp) { ++remaining; });
   }
 };

@@ -37,6 +37,7 @@ struct DropCarried : OpRewritePattern<nn::RepeatOp> {
         types.push_back(op.getResult(i).getType());
       }
     auto fresh = nn::RepeatOp::create(rewriter, op.getLoc(), types, op.getCount(), inits, op.getMaxTripCount());
+    fresh->setDiscardableAttrs(op->getDiscardableAttrDictionary());
     llvm::SmallBitVector arguments(op.getNumResults() + 1);
     for (unsigned i : drop.set_bits())
       arguments.set(i + 1);
