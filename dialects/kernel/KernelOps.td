@@ -28,6 +28,7 @@ def Kernel_WeightOp : Kernel_PureOp<"weight"> {
   let arguments = (ins ArrayAttr:$sources);
   let results = (outs Kernel_Tensor:$result);
   let assemblyFormat = "$sources attr-dict `:` type($result)";
+  let hasVerifier = 1;
 }
 
 def Kernel_ConstantOp : Kernel_PureOp<"constant"> {
@@ -40,6 +41,7 @@ def Kernel_ConstantOp : Kernel_PureOp<"constant"> {
   let arguments = (ins ElementsAttr:$value);
   let results = (outs Kernel_Tensor:$result);
   let assemblyFormat = "$value attr-dict `:` type($result)";
+  let hasVerifier = 1;
 }
 
 def Kernel_ViewOp : Kernel_PureOp<"view"> {
@@ -52,6 +54,7 @@ def Kernel_ViewOp : Kernel_PureOp<"view"> {
   let arguments = (ins Kernel_Tensor:$x);
   let results = (outs Kernel_Tensor:$result);
   let assemblyFormat = "$x attr-dict `:` type($x) `->` type($result)";
+  let hasVerifier = 1;
 }
 
 def Kernel_DefOp : Kernel_Op<"def", [IsolatedFromAbove, Symbol, SingleBlock]> {
@@ -75,6 +78,7 @@ def Kernel_DefOp : Kernel_Op<"def", [IsolatedFromAbove, Symbol, SingleBlock]> {
   let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<FunctionType>:$function_type);
   let regions = (region SizedRegion<1>:$body);
   let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
 }
 
 def Kernel_ReturnOp : Kernel_Op<"return", [Pure, Terminator, ReturnLike, HasParent<"DefOp">]> {
@@ -88,7 +92,7 @@ def Kernel_ReturnOp : Kernel_Op<"return", [Pure, Terminator, ReturnLike, HasPare
   let assemblyFormat = "($values^ `:` type($values))? attr-dict";
 }
 
-def Kernel_LaunchOp : Kernel_PureOp<"launch"> {
+def Kernel_LaunchOp : Kernel_PureOp<"launch", [DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "runs a kernel.def on tensors";
   let description = [{
     ```mlir
@@ -123,6 +127,7 @@ def Kernel_ContractOp : Kernel_PureOp<"contract", [AttrSizedOperandSegments]> {
     With `gated`, the weight has layout `gated_panel16` and 2·N rows; the epilogue's first two arguments are the value and
     the gate accumulator and the result is `[…, N]`; otherwise its first argument is the accumulator. The further arguments
     are elements of `extras`, addressed by `maps` from the result's indices; broadcasting is a map that drops dimensions.
+    The bias of a gated contraction is one vector read twice, the second time with a map that adds N.
     The LoRA operands add ((a·Aᵀ)∘scale)·Bᵀ as one more segment of the same reduction: `lora_a` is `[R, K]` panel16,
     `lora_b` `[N, R]` in the weight's layout, `lora_scale` `[R]` dense, all f32. Accumulation is f32, K in chunks.
 
@@ -145,6 +150,7 @@ def Kernel_ContractOp : Kernel_PureOp<"contract", [AttrSizedOperandSegments]> {
     (`lora` `(` $lora_a^ `:` type($lora_a) `,` $lora_b `:` type($lora_b) `,` $lora_scale `:` type($lora_scale) `)`)?
     (`extras` `(` $extras^ `:` type($extras) `)`)? attr-dict `->` type($result) $epilogue
   }];
+  let hasVerifier = 1;
 }
 
 def Kernel_AttentionOp : Kernel_PureOp<"attention"> {
@@ -163,6 +169,7 @@ def Kernel_AttentionOp : Kernel_PureOp<"attention"> {
     `q` `(` $q `:` type($q) `)` `k` `(` $k `:` type($k) `)` `v` `(` $v `:` type($v) `)` (`mask` `(` $mask^ `:` type($mask) `)`)?
     attr-dict `->` type($result)
   }];
+  let hasVerifier = 1;
 }
 
 def Kernel_GroupStatsOp : Kernel_PureOp<"group_stats"> {
@@ -179,6 +186,7 @@ def Kernel_GroupStatsOp : Kernel_PureOp<"group_stats"> {
   let arguments = (ins Kernel_Tensor:$x, I64Attr:$groups, I64Attr:$chunks);
   let results = (outs Kernel_Tensor:$result);
   let assemblyFormat = "$x attr-dict `:` type($x) `->` type($result)";
+  let hasVerifier = 1;
 }
 
 def Kernel_NormalizeOp : Kernel_PureOp<"normalize", [AttrSizedOperandSegments]> {
@@ -204,6 +212,7 @@ def Kernel_NormalizeOp : Kernel_PureOp<"normalize", [AttrSizedOperandSegments]> 
     custom<Enum>($kind) $x (`stats` `(` $stats^ `:` type($stats) `)`)? (`weight` `(` $weight^ `,` $bias `:` type($weight) `,` type($bias) `)`)?
     attr-dict `:` type($x) `->` type($result) $epilogue
   }];
+  let hasVerifier = 1;
 }
 
 def Kernel_MapOp : Kernel_PureOp<"map"> {
@@ -224,6 +233,7 @@ def Kernel_MapOp : Kernel_PureOp<"map"> {
   let results = (outs Kernel_Tensor:$result);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = "`(` ($inputs^ `:` type($inputs))? `)` $maps attr-dict `->` type($result) $body";
+  let hasVerifier = 1;
 }
 
 def Kernel_ConcatOp : Kernel_PureOp<"concat"> {
@@ -236,6 +246,7 @@ def Kernel_ConcatOp : Kernel_PureOp<"concat"> {
   let arguments = (ins Variadic<Kernel_Tensor>:$inputs, I64Attr:$axis);
   let results = (outs Kernel_Tensor:$result);
   let assemblyFormat = "`(` $inputs `:` type($inputs) `)` attr-dict `->` type($result)";
+  let hasVerifier = 1;
 }
 
 def Kernel_GatherOp : Kernel_PureOp<"gather"> {
@@ -248,6 +259,7 @@ def Kernel_GatherOp : Kernel_PureOp<"gather"> {
   let arguments = (ins Kernel_Tensor:$table, Kernel_Tensor:$index, I64Attr:$batch_dims);
   let results = (outs Kernel_Tensor:$result);
   let assemblyFormat = "$table `,` $index attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
 }
 
 def Kernel_ReduceOp : Kernel_PureOp<"reduce"> {
@@ -267,6 +279,7 @@ def Kernel_ReduceOp : Kernel_PureOp<"reduce"> {
   let results = (outs Kernel_Tensor:$result);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = "custom<Enum>($combine) `(` $inputs `:` type($inputs) `)` $maps attr-dict `->` type($result) $body";
+  let hasVerifier = 1;
 }
 
 def Kernel_AdaptivePoolOp : Kernel_PureOp<"adaptive_pool"> {
@@ -279,6 +292,7 @@ def Kernel_AdaptivePoolOp : Kernel_PureOp<"adaptive_pool"> {
   let arguments = (ins Kernel_Tensor:$x);
   let results = (outs Kernel_Tensor:$result);
   let assemblyFormat = "$x attr-dict `:` type($x) `->` type($result)";
+  let hasVerifier = 1;
 }
 
 def Kernel_WinogradInputOp : Kernel_PureOp<"winograd_input"> {
@@ -293,6 +307,7 @@ def Kernel_WinogradInputOp : Kernel_PureOp<"winograd_input"> {
   let arguments = (ins Kernel_Tensor:$x, DenseI64ArrayAttr:$m);
   let results = (outs Kernel_Tensor:$result);
   let assemblyFormat = "$x attr-dict `:` type($x) `->` type($result)";
+  let hasVerifier = 1;
 }
 
 def Kernel_WinogradOutputOp : Kernel_PureOp<"winograd_output"> {
@@ -309,6 +324,7 @@ def Kernel_WinogradOutputOp : Kernel_PureOp<"winograd_output"> {
   let results = (outs Kernel_Tensor:$result);
   let regions = (region SizedRegion<1>:$epilogue);
   let assemblyFormat = "$planes (`extras` `(` $extras^ `:` type($extras) `)`)? attr-dict `:` type($planes) `->` type($result) $epilogue";
+  let hasVerifier = 1;
 }
 
 #endif // HB_KERNEL_OPS

@@ -23,6 +23,7 @@ def Plan_ProgramOp : Plan_Op<"program", [IsolatedFromAbove, Symbol, NoTerminator
   let arguments = (ins SymbolNameAttr:$sym_name, ArrayAttr:$inputs, ArrayAttr:$outputs, I64Attr:$arena_bytes, I64Attr:$lower_bound);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = "$sym_name `inputs` $inputs `outputs` $outputs `arena` $arena_bytes `lower_bound` $lower_bound attr-dict-with-keyword $body";
+  let hasVerifier = 1;
 }
 
 def Plan_LaunchOp : Plan_Op<"launch"> {
@@ -34,6 +35,7 @@ def Plan_LaunchOp : Plan_Op<"launch"> {
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel, ArrayAttr:$bindings);
   let assemblyFormat = "$kernel $bindings attr-dict";
+  let hasVerifier = 1;
 }
 
 def Plan_CopyOp : Plan_Op<"copy"> {
@@ -45,6 +47,7 @@ def Plan_CopyOp : Plan_Op<"copy"> {
   }];
   let arguments = (ins AnyAttr:$source, AnyAttr:$target, I64Attr:$bytes);
   let assemblyFormat = "$source `->` $target `bytes` $bytes attr-dict";
+  let hasVerifier = 1;
 }
 
 def Plan_RepeatOp : Plan_Op<"repeat", [NoTerminator, SingleBlock]> {
@@ -59,6 +62,7 @@ def Plan_RepeatOp : Plan_Op<"repeat", [NoTerminator, SingleBlock]> {
   let arguments = (ins OptionalAttr<AnyAttr>:$count, I64Attr:$max_trip_count, AnyAttr:$counter);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = "(`count` $count^)? `max` $max_trip_count `counter` $counter attr-dict-with-keyword $body";
+  let hasVerifier = 1;
 }
 
 #endif // HB_PLAN_OPS

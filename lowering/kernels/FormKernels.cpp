@@ -43,6 +43,9 @@ bool Former::formBlock(Block &block) {
     if (isa<func::ReturnOp, nn::YieldOp, nn::RepeatOp>(op)) {
       for (OpOperand &use : op.getOpOperands())
         use.set(operand(use.get()));
+      // A run-time count beyond its bound would index outside the tables that were sized for it.
+      if (auto repeat = dyn_cast<nn::RepeatOp>(op); repeat && repeat.getCount())
+        noteRange(func, repeat.getCount(), repeat.getMaxTripCount() + 1);
       if (auto repeat = dyn_cast<nn::RepeatOp>(op); repeat && !formBlock(repeat.getBody().front()))
         return false;
       continue;

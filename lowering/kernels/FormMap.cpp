@@ -103,8 +103,7 @@ Value Former::form(nn::ConcatOp op) {
   return kernel::ConcatOp::create(b, op.getLoc(), op.getType(), inputs, op.getAxis());
 }
 
-/// Notes the range of a program input that is used as an index, so that the runtime checks it before anything runs.
-static void noteRange(func::FuncOp func, Value index, int64_t rows) {
+void noteRange(func::FuncOp func, Value index, int64_t rows) {
   while (auto view = index.getDefiningOp<kernel::ViewOp>())
     index = view.getX();
   auto argument = dyn_cast<BlockArgument>(index);

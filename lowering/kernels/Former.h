@@ -57,4 +57,7 @@ private:
 /// HB0801 at the op: what a kernel would need, and what there is.
 mlir::Value noKernel(mlir::Operation *op, const llvm::Twine &expected, const llvm::Twine &found);
 
+/// Notes on a program input that `index` shows that its values lie in [0, limit): the runtime checks it before anything runs.
+void noteRange(mlir::func::FuncOp func, mlir::Value index, int64_t limit);
+
 } // namespace hb

@@ -1,0 +1,218 @@
+// Verifiers of the families.
+#include "dialects/kernel/Verify.h"
+
+#include "mlir/IR/Builders.h"
+
+using namespace mlir;
+
+namespace hb::kernel {
+
+static int64_t product(ArrayRef<int64_t> extents) {
+  int64_t total = 1;
+  for (int64_t extent : extents)
+    total *= extent;
+  return total;
+}
+
+static LogicalResult verifyLora(ContractOp op, int64_t rows, int64_t depth) {
+  if (!op.getLoraA())
+    return success();
+  if (!op.getLoraB() || !op.getLoraScale())
+    return violated(op, "lora_a, lora_b and lora_scale together", "some of them");
+  if (failed(expectRank(op, "lora_a", op.getLoraA(), 2)))
+    return failure();
+  int64_t rank = shape(op.getLoraA())[0];
+  return success(succeeded(expectShape(op, "lora_a", op.getLoraA(), {rank, depth})) && succeeded(expectShape(op, "lora_b", op.getLoraB(), {rows, rank})) &&
+                 succeeded(expectShape(op, "lora_scale", op.getLoraScale(), {rank})));
+}
+
+/// What the result must be, by form; the weight's rows and depth on the way.
+static LogicalResult verifyForm(ContractOp op, int64_t &rows, int64_t &depth) {
+  ArrayRef<int64_t> a = shape(op.getA()), weight = shape(op.getWeight());
+  int64_t columns = op.getGated() ? 2 : 1; // rows of the weight per column of the result
+  SmallVector<int64_t> wanted(a);
+  switch (op.getForm()) {
+  case ContractForm::linear:
+    if (weight.size() != 2 || a.empty() || a.back() != weight[1])
+      return violated(op, "a as [..., K] and weight as [N, K]", shapeText(a) + " and " + shapeText(weight));
+    rows = weight[0], depth = weight[1];
+    wanted.back() = rows / columns;
+    break;
+  case ContractForm::conv2d: {
+    if (weight.size() != 4 || a.size() != 4 || a[3] != weight[1] || a[1] < weight[2] || a[2] < weight[3])
+      return violated(op, "a as [B, H, W, C] no smaller than the kernel, weight as [O, C, kh, kw]", shapeText(a) + " and " + shapeText(weight));
+    ArrayRef<int64_t> strides = op.getStrides();
+    if (strides.size() != 2 || strides[0] < 1 || strides[1] < 1)
+      return violated(op, "two strides of at least 1", "others");
+    rows = weight[0], depth = product(weight.drop_front());
+    wanted = {a[0], (a[1] - weight[2]) / strides[0] + 1, (a[2] - weight[3]) / strides[1] + 1, rows / columns};
+    break;
+  }
+  case ContractForm::planes:
+    if (weight.size() != 3 || a.size() != 3 || a[0] != weight[0] || a[2] != weight[2])
+      return violated(op, "a as [P, T, K] and weight as [P, N, K]", shapeText(a) + " and " + shapeText(weight));
+    rows = weight[1], depth = weight[2];
+    wanted.back() = rows;
+    if (op.getGated() || op.getLoraA() || !op.getExtras().empty())
+      return violated(op, "planes without gate, adapter or extras", "some");
+    break;
+  }
+  if (op.getGated() && rows % 2)
+    return violated(op, "an even number of rows for a gated contraction", Twine(rows));
+  return expectShape(op, "the result", op.getResult(), wanted);
+}
+
+LogicalResult ContractOp::verify() {
+  int64_t rows = 0, depth = 0;
+  if (failed(verifyForm(*this, rows, depth)) || failed(verifyLora(*this, rows, depth)) ||
+      failed(expectMaps(*this, getMaps(), getExtras(), shape(getResult()).size())))
+    return failure();
+  WeightLayout layout = layoutOf(getWeight());
+  bool fits = getForm() == ContractForm::planes ? layout == WeightLayout::winograd_f2 || layout == WeightLayout::winograd_f4x2
+                                                : layout == (getGated() ? WeightLayout::gated_panel16 : WeightLayout::panel16);
+  if (!fits)
+    return violated(*this, "a weight packed for this form", stringifyEnum(layout));
+  return expectScalars(*this, getEpilogue(), getGated() ? 2 : 1, getExtras(), element(getResult()));
+}
+
+LogicalResult AttentionOp::verify() {
+  for (auto [name, value] : {std::pair<StringRef, Value>{"q", getQ()}, {"k", getK()}, {"v", getV()}})
+    if (failed(expectRank(*this, name, value, 3)))
+      return failure();
+  ArrayRef<int64_t> q = shape(getQ()), k = shape(getK()), v = shape(getV());
+  int64_t heads = getHeads();
+  if (heads < 1 || q[2] % heads || v[2] % heads)
+    return violated(*this, "heads that divide the widths", Twine(heads));
+  if (failed(expectShape(*this, "k", getK(), {q[0], k[1], q[2]})) || failed(expectShape(*this, "v", getV(), {q[0], k[1], v[2]})) ||
+      failed(expectShape(*this, "the result", getResult(), {q[0], q[1], v[2]})))
+    return failure();
+  if (getCausal() && q[1] != k[1])
+    return violated(*this, "as many keys as queries for causal attention", Twine(k[1]) + " and " + Twine(q[1]));
+  if (!getMask())
+    return success();
+  ArrayRef<int64_t> mask = shape(getMask());
+  bool fits = mask.size() == 3 && (mask[0] == 1 || mask[0] == q[0]) && (mask[1] == 1 || mask[1] == q[1]) && mask[2] == k[1];
+  return fits ? success() : violated(*this, "a mask [B or 1, N or 1, M]", shapeText(mask));
+}
+
+static LogicalResult verifyGroups(Operation *op, ArrayRef<int64_t> x, int64_t groups) {
+  return x.size() == 4 && groups >= 1 && x[3] % groups == 0 ? success() : violated(op, "x as [B, H, W, C] and groups that divide C", shapeText(x));
+}
+
+LogicalResult GroupStatsOp::verify() {
+  ArrayRef<int64_t> x = shape(getX());
+  if (failed(verifyGroups(*this, x, getGroups())))
+    return failure();
+  if (getChunks() < 1)
+    return violated(*this, "at least one chunk", Twine(getChunks()));
+  return expectShape(*this, "the result", getResult(), {x[0], static_cast<int64_t>(getChunks()), static_cast<int64_t>(getGroups()), 2});
+}
+
+LogicalResult NormalizeOp::verify() {
+  ArrayRef<int64_t> x = shape(getX()), pad = getPad();
+  SmallVector<int64_t> wanted(x);
+  bool isGroup = getKind() == NormKind::group, scales = isGroup || getKind() == NormKind::layer;
+  if (x.empty() || pad.size() != 4)
+    return violated(*this, "at least one axis and four paddings", shapeText(x));
+  if (isGroup != static_cast<bool>(getStats()))
+    return violated(*this, "statistics for a group norm and for nothing else", isGroup ? "none" : "some");
+  if (scales != static_cast<bool>(getWeight()) || scales != static_cast<bool>(getBias()))
+    return violated(*this, "weight and bias for layer and group norm and for nothing else", scales ? "none" : "some");
+  if (scales && (failed(expectShape(*this, "weight", getWeight(), x.back())) || failed(expectShape(*this, "bias", getBias(), x.back()))))
+    return failure();
+  if (isGroup) {
+    if (failed(verifyGroups(*this, x, getGroups())) || failed(expectRank(*this, "stats", getStats(), 4)) ||
+        failed(expectShape(*this, "stats", getStats(), {x[0], shape(getStats())[1], static_cast<int64_t>(getGroups()), 2})))
+      return failure();
+    wanted[1] += pad[0] + pad[1];
+    wanted[2] += pad[2] + pad[3];
+  } else if (llvm::any_of(pad, [](int64_t p) { return p != 0; })) {
+    return violated(*this, "padding on a group norm only", "some");
+  }
+  if (failed(expectShape(*this, "the result", getResult(), wanted)))
+    return failure();
+  return expectScalars(*this, getEpilogue(), 1, {}, element(getResult()));
+}
+
+LogicalResult MapOp::verify() {
+  if (failed(expectMaps(*this, getMaps(), getInputs(), shape(getResult()).size())))
+    return failure();
+  if (getZeroOutside() && getZeroOutside()->size() != getInputs().size())
+    return violated(*this, "zero_outside for each operand", Twine(getZeroOutside()->size()));
+  return expectScalars(*this, getBody(), 0, getInputs(), element(getResult()));
+}
+
+LogicalResult ConcatOp::verify() {
+  if (getInputs().empty() || getAxis() >= shape(getResult()).size())
+    return violated(*this, "inputs and an axis of the result", "none");
+  SmallVector<int64_t> wanted(shape(getInputs()[0]));
+  if (wanted.size() != shape(getResult()).size())
+    return violated(*this, "inputs of the result's rank", shapeText(wanted));
+  wanted[getAxis()] = 0;
+  for (Value input : getInputs()) {
+    if (shape(input).size() != wanted.size() || element(input) != element(getResult()))
+      return violated(*this, "inputs of the result's rank and element type", shapeText(shape(input)));
+    SmallVector<int64_t> other(shape(input));
+    other[getAxis()] = wanted[getAxis()];
+    if (other != wanted)
+      return violated(*this, "inputs that agree on the other axes", shapeText(shape(input)));
+    wanted[getAxis()] += shape(input)[getAxis()];
+  }
+  return expectShape(*this, "the result", getResult(), wanted);
+}
+
+LogicalResult GatherOp::verify() {
+  ArrayRef<int64_t> table = shape(getTable()), index = shape(getIndex());
+  if (!element(getIndex()).isInteger(64))
+    return violated(*this, "i64 indices", "others");
+  int64_t batch = getBatchDims();
+  if (batch > 1 || static_cast<int64_t>(table.size()) < batch + 1 || (batch == 1 && (index.size() != 1 || index[0] != table[0])))
+    return violated(*this, "batch_dims 0, or 1 with one index per batch entry", Twine(batch));
+  SmallVector<int64_t> wanted(index);
+  wanted.append(table.begin() + batch + 1, table.end());
+  return expectShape(*this, "the result", getResult(), wanted);
+}
+
+LogicalResult ReduceOp::verify() {
+  ArrayRef<int64_t> extents = getExtents(), result = shape(getResult());
+  if (extents.size() < result.size() || extents.take_front(result.size()) != result)
+    return violated(*this, "extents that begin with the result's", shapeText(extents));
+  if (failed(expectMaps(*this, getMaps(), getInputs(), extents.size())))
+    return failure();
+  bool argmax = getCombine() == Combine::argmax;
+  if (argmax && extents.size() != result.size() + 1)
+    return violated(*this, "one reduced dimension for argmax", Twine(extents.size() - result.size()));
+  if (argmax ? !element(getResult()).isInteger(64) : !element(getResult()).isF32())
+    return violated(*this, argmax ? "an i64 result" : "an f32 result", "another");
+  return expectScalars(*this, getBody(), 0, getInputs(), Float32Type::get(getContext()));
+}
+
+LogicalResult AdaptivePoolOp::verify() {
+  if (failed(expectRank(*this, "x", getX(), 4)) || failed(expectRank(*this, "the result", getResult(), 4)))
+    return failure();
+  return expectShape(*this, "the result", getResult(), {shape(getX())[0], shape(getResult())[1], shape(getResult())[2], shape(getX())[3]});
+}
+
+/// Tiles of m[0] × m[1] outputs; a transformed tile has (m + 2) points a side: the 3x3 kernel's reach.
+static LogicalResult verifyTiles(Operation *op, ArrayRef<int64_t> m, ArrayRef<int64_t> picture, Value planes) {
+  if (m.size() != 2 || m[0] < 1 || m[1] < 1 || picture[1] % m[0] || picture[2] % m[1])
+    return violated(op, "output tiles that divide the picture", shapeText(picture));
+  return expectShape(op, "the planes", planes,
+                     {(m[0] + 2) * (m[1] + 2), picture[0] * (picture[1] / m[0]) * (picture[2] / m[1]), picture[3]});
+}
+
+LogicalResult WinogradInputOp::verify() {
+  if (failed(expectRank(*this, "x", getX(), 4)))
+    return failure();
+  ArrayRef<int64_t> x = shape(getX());
+  return verifyTiles(*this, getM(), {x[0], x[1] - 2, x[2] - 2, x[3]}, getResult());
+}
+
+LogicalResult WinogradOutputOp::verify() {
+  if (failed(expectRank(*this, "the result", getResult(), 4)) || failed(verifyTiles(*this, getM(), shape(getResult()), getPlanes())) ||
+      failed(expectMaps(*this, getMaps(), getExtras(), 4)))
+    return failure();
+  return expectScalars(*this, getEpilogue(), 1, getExtras(), element(getResult()));
+}
+
+} // namespace hb::kernel
