@@ -10,6 +10,8 @@ struct Row {
 
 const Row rows[] = {
     {"kernel.contract", emitContract},
+    {"kernel.winograd_input", emitWinogradInput},
+    {"kernel.winograd_output", emitWinogradOutput},
     {"kernel.attention", emitAttention},
     {"kernel.map", emitMap},
     {"kernel.concat", emitConcat},

@@ -97,11 +97,11 @@ Value buildLog(KernelBuilder &kb, Value x) {
 
 Value buildErf(KernelBuilder &kb, Value x) {
   Lane l(kb, x);
-  // Odd rational approximation x·P(x²)/Q(x²) on [-4, 4]; beyond that erf is ±1 in f32.
-  x = l.atLeast(l.atMost(x, 4.0), -4.0);
+  // Odd rational x·P(x²)/Q(x²), fitted for relative error on [-3.8325, 3.8325] (4e-8 before rounding); erf is ±1 beyond.
+  x = l.atLeast(l.atMost(x, 3.8325), -3.8325);
   Value x2 = kb.fmul(x, x);
-  Value p = l.poly(x2, {-2.72614225801306e-10, 2.77068142495902e-08, -2.10102402082508e-06, -5.69250639462346e-05, -7.34990630326855e-04, -2.95459980854025e-03, -1.60960333262415e-02});
-  Value q = l.poly(x2, {-1.45660718464996e-05, -2.13374055278905e-04, -1.68282697438203e-03, -7.37332916720468e-03, -1.42647390514189e-02});
+  Value p = l.poly(x2, {2.096956769e-08, -1.985721668e-06, 1.366584051e-04, 3.405356596e-03, 4.959724943e-02, 1.924360246e-01, 1.128379122e+00});
+  Value q = l.poly(x2, {8.904264611e-04, 1.373156566e-02, 1.119194942e-01, 5.038740095e-01, 1.0});
   return kb.fdiv(kb.fmul(p, x), q);
 }
 

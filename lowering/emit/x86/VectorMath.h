@@ -11,7 +11,7 @@ namespace hb::x86 {
 Value buildExp(KernelBuilder &kb, Value x);  ///< ≤ 1e-7 relative; overflows to inf, underflows to 0, NaN stays
 Value buildExp2(KernelBuilder &kb, Value x); ///< ≤ 8e-8 relative, exact at integers
 Value buildLog(KernelBuilder &kb, Value x);  ///< ≤ 2e-7 relative away from 1, ≤ 1e-7 absolute; log 0 = -inf, log(<0) = NaN
-Value buildErf(KernelBuilder &kb, Value x);  ///< ≤ 3e-7 absolute
+Value buildErf(KernelBuilder &kb, Value x);  ///< ≤ 3e-7 relative
 Value buildTanh(KernelBuilder &kb, Value x); ///< ≤ 2e-7 relative
 Value buildSin(KernelBuilder &kb, Value x);  ///< ≤ 1e-7 absolute for |x| ≤ 1e4
 Value buildCos(KernelBuilder &kb, Value x);  ///< as buildSin
