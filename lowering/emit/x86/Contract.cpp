@@ -36,6 +36,8 @@ private:
   LogicalResult emitTile(Value row, int rows, Value unit, int units, std::optional<int64_t> knownColumn);
   void emitLoraRows(Value first, Value last);
   Value rowOffset(Value row);
+  void widenPanels(Value firstPanel, int panels);
+  Value scratchAt(int64_t bytes) { return kb_.addressBytes(kb_.scratch, bytes); }
   /// Runs `tile` over rows [first, last) of the task, the last M % tileRows rows apart.
   void rowLoop(Value first, Value last, const std::function<void(Value, int)> &tile);
 
@@ -47,6 +49,9 @@ private:
   bool gated_ = false;
   int64_t m_ = 0, n_ = 0, units_ = 0, planes_ = 1;
   TileShape shape_;
+  bool separate_ = false;  ///< value and gate panels are summed one after the other
+  bool widenOnce_ = false; ///< f16/bf16 panels go through scratch as f32
+  int64_t tileBytes_ = 0, totalsBytes_ = 0, loraBytes_ = 0, panelBytes_ = 0; ///< the parts of scratch, in this order
   Partition partition_;
   ProductSource main_, lora_;
   int64_t rank_ = 0, paddedRank_ = 0;
@@ -95,6 +100,7 @@ LogicalResult Contraction::describe() {
     return op_.emitOpError("has an empty dimension");
   const ContractTiles &tiles = kb_.target.avx512() ? tilesAvx512 : tilesAvx2;
   shape_ = m_ <= 4 ? (gated_ ? tiles.fewGated : tiles.few)[m_ - 1] : gated_ ? tiles.gated : tiles.plain;
+  separate_ = gated_ && m_ > 4 && tiles.separateGated;
   if (op_.getLoraA()) {
     rank_ = cast<RankedTensorType>(op_.getLoraA().getType()).getDimSize(0);
     paddedRank_ = roundUp(rank_, 16);
@@ -118,7 +124,12 @@ void Contraction::choosePartition() {
   partition_.unitBlock = std::min(roundUp(std::max(ceilDiv(units_, wanted), least), granule), roundUp(units_, granule));
   partition_.unitBlocks = ceilDiv(units_, partition_.unitBlock);
   launch_.grid = planes_ * partition_.rowBlocks * partition_.unitBlocks;
-  launch_.scratchBytes = rank_ ? partition_.rowBlock * paddedRank_ * 4 : 0;
+  tileBytes_ = shape_.rows * shape_.panels * 64;
+  totalsBytes_ = separate_ ? tileBytes_ : 0;
+  loraBytes_ = rank_ ? partition_.rowBlock * paddedRank_ * 4 : 0;
+  widenOnce_ = !w_.element().isF32() && partition_.rowBlock >= widenOnceRows;
+  panelBytes_ = widenOnce_ ? shape_.panels * main_.panelStride() * 4 + prefetchBytes : 0;
+  launch_.scratchBytes = tileBytes_ + totalsBytes_ + loraBytes_ + panelBytes_;
 }
 
 Value Contraction::rowOffset(Value row) {
@@ -158,11 +169,23 @@ void Contraction::rowLoop(Value first, Value last, const std::function<void(Valu
     kb_.ifThen(kb_.less(whole, last), [&] { tile(whole, rest); });
 }
 
+/// Writes `panels` panels as f32 to the end of scratch: the conversion is then paid once per task and not once per tile
+/// (the 512-bit one takes an FMA unit).
+void Contraction::widenPanels(Value firstPanel, int panels) {
+  const int lanes = kb_.lanes();
+  Value to = scratchAt(tileBytes_ + totalsBytes_ + loraBytes_), from = kb_.add(main_.bOffset, kb_.mul(firstPanel, main_.panelStride()));
+  kb_.loop(0, panels * main_.panelStride(), 16, [&](Value at) {
+    for (int v = 0; v < 16; v += lanes)
+      kb_.storeRaw(kb_.widen(kb_.loadRaw(main_.b, kb_.add(kb_.add(from, at), v), main_.bElement, lanes)), to, kb_.add(at, v));
+  });
+}
+
 /// T = (a·Aᵀ)∘scale for the task's rows, into scratch [row - blockStart][paddedRank].
 void Contraction::emitLoraRows(Value first, Value last) {
   const Operand &loraA = kb_.operand(op_.getLoraA()), &scale = kb_.operand(op_.getLoraScale());
   ProductSource source = main_;
   source.b = loraA.base;
+  source.bOffset = kb_.i(0);
   source.bElement = loraA.element();
   const int panels = paddedRank_ / 16, lanes = kb_.lanes(), perPanel = reduction_->vectorsPerPanel();
   for (int panel = 0; panel < panels; panel += shape_.panels) {
@@ -176,7 +199,7 @@ void Contraction::emitLoraRows(Value first, Value last) {
         Value factor = kb_.load(scale, kb_.i(scale.offset + panel * 16 + v * lanes), lanes);
         for (int r = 0; r < rows; ++r) {
           Value to = kb_.add(kb_.mul(kb_.sub(kb_.add(row, r), blockStart_), paddedRank_), panel * 16 + v * lanes);
-          kb_.storeRaw(kb_.fmul(acc[r * count * perPanel + v], factor), kb_.scratch, to);
+          kb_.storeRaw(kb_.fmul(acc[r * count * perPanel + v], factor), lora_.a, to);
         }
       }
     });
@@ -193,7 +216,27 @@ LogicalResult Contraction::emitTile(Value row, int rows, Value unit, int units, 
     if (rank_)
       loraOffsets.push_back(kb_.mul(kb_.sub(at, blockStart_), paddedRank_));
   }
-  SmallVector<Value> acc = reduction_->sum(main_, offsets, rank_ ? &lora_ : nullptr, loraOffsets, kb_.mul(unit, panelsPerUnit), panels);
+  ProductSource source = main_;
+  if (widenOnce_) {
+    source.b = scratchAt(tileBytes_ + totalsBytes_ + loraBytes_);
+    source.bElement = kb_.f32();
+    source.bOffset = source.firstPanel = kb_.i(0);
+  }
+  SmallVector<Value> acc;
+  Value totals = reduction_->tile();
+  if (separate_) {
+    totals = scratchAt(tileBytes_);
+    for (int p = 0; p < panels; ++p) {
+      if (widenOnce_)
+        source.firstPanel = kb_.i(p);
+      SmallVector<Value> one = reduction_->sum(source, offsets, rank_ ? &lora_ : nullptr, loraOffsets, kb_.add(kb_.mul(unit, panelsPerUnit), p), 1);
+      for (int r = 0; r < rows; ++r)
+        for (int v = 0; v < perPanel; ++v)
+          kb_.storeRaw(one[r * perPanel + v], totals, kb_.i((r * perRow + p * perPanel + v) * lanes));
+    }
+  } else {
+    acc = reduction_->sum(source, offsets, rank_ ? &lora_ : nullptr, loraOffsets, kb_.mul(unit, panelsPerUnit), panels);
+  }
 
   // Result vectors of a row: which accumulators they take, where they start, which lanes exist.
   struct Column {
@@ -232,14 +275,15 @@ LogicalResult Contraction::emitTile(Value row, int rows, Value unit, int units, 
         failed_ = true;
     }
   };
-  if (epilogue_->cost() <= inlineEpilogueCost || rows == 1) {
+  if (!separate_ && (epilogue_->cost() <= inlineEpilogueCost || rows == 1)) {
     for (int r = 0; r < rows; ++r)
       finishRow(kb_.add(row, r), [&](int v) { return acc[r * perRow + v]; });
   } else {
-    reduction_->spill(acc);
+    if (!separate_)
+      reduction_->spill(acc);
     kb_.loop(kb_.i(0), kb_.i(rows), 1, [&](Value r) {
       Value from = kb_.mul(r, perRow * lanes);
-      finishRow(kb_.add(row, r), [&](int v) { return kb_.loadRaw(reduction_->tile(), kb_.add(from, v * lanes), kb_.f32(), lanes); });
+      finishRow(kb_.add(row, r), [&](int v) { return kb_.loadRaw(totals, kb_.add(from, v * lanes), kb_.f32(), lanes); });
     });
   }
   return failed_ ? failure() : success();
@@ -248,13 +292,12 @@ LogicalResult Contraction::emitTile(Value row, int rows, Value unit, int units, 
 LogicalResult Contraction::emitBody() {
   const int panelsPerUnit = gated_ ? 2 : 1, unitsPerTile = shape_.panels / panelsPerUnit;
   bool planes = form_ == kernel::ContractForm::planes;
-  int accumulators = shape_.rows * shape_.panels * 16 / kb_.lanes();
-  reduction_.emplace(kb_, accumulators, planes ? planeChunkTerms : chunkTerms, planes ? planeChunkTerms + planeChunkTerms / 2 : chunkMaxTerms);
+  reduction_.emplace(kb_, kb_.scratch, planes ? planeChunkTerms : chunkTerms, planes ? planeChunkTerms + planeChunkTerms / 2 : chunkMaxTerms);
   if (!planes)
     epilogue_.emplace(kb_, op_.getEpilogue(), op_.getExtras(), op_.getMaps(), op_.getResult());
   if (rank_) {
     const Operand &loraB = kb_.operand(op_.getLoraB());
-    lora_ = {kb_.scratch, kb_.f32(), loraB.base, loraB.element(), kb_.i(0), rank_};
+    lora_ = {scratchAt(tileBytes_ + totalsBytes_), kb_.f32(), loraB.base, loraB.element(), kb_.i(0), Value(), rank_};
   }
 
   // Column blocks outermost: a thread's run of tasks then reads the same part of the weight again and again.
@@ -275,6 +318,8 @@ LogicalResult Contraction::emitBody() {
   const int64_t wholeUnits = n_ / 16 / unitsPerTile * unitsPerTile;
   if (wholeUnits > 0)
     kb_.loop(u0, kb_.min(u1, kb_.i(wholeUnits)), unitsPerTile, [&](Value unit) {
+      if (widenOnce_)
+        widenPanels(kb_.mul(unit, panelsPerUnit), shape_.panels);
       rowLoop(i0, i1, [&](Value row, int rows) {
         if (mlir::failed(emitTile(row, rows, unit, unitsPerTile, std::nullopt)))
           failed_ = true;
@@ -282,6 +327,8 @@ LogicalResult Contraction::emitBody() {
     });
   if (int64_t left = units_ - wholeUnits)
     kb_.ifThen(kb_.less(kb_.i(wholeUnits), u1), [&] {
+      if (widenOnce_)
+        widenPanels(kb_.i(wholeUnits * panelsPerUnit), left * panelsPerUnit);
       rowLoop(i0, i1, [&](Value row, int rows) {
         if (mlir::failed(emitTile(row, rows, kb_.i(wholeUnits), left, wholeUnits * 16)))
           failed_ = true;

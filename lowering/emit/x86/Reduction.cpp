@@ -15,9 +15,6 @@ int64_t chunkLength(int64_t length, int64_t wanted, int64_t most) {
   return chunks == 1 ? length : (equal + reductionUnroll - 1) / reductionUnroll * reductionUnroll;
 }
 
-Reduction::Reduction(KernelBuilder &kb, int maxAccumulators, int64_t wantedTerms, int64_t mostTerms)
-    : kb_(kb), tile_(kb.stack(static_cast<int64_t>(maxAccumulators) * kb.lanes() * 4)), wanted_(wantedTerms), most_(mostTerms) {}
-
 SmallVector<Value> Reduction::steps(const ProductSource &source, ArrayRef<Value> rows, ArrayRef<Value> panelOffsets, Value lower, Value upper, int64_t unroll,
                                     SmallVector<Value> init) {
   const int lanes = kb_.lanes(), perPanel = vectorsPerPanel();
@@ -64,7 +61,7 @@ SmallVector<Value> Reduction::sum(const ProductSource &main, ArrayRef<Value> row
   auto panelOffsets = [&](const ProductSource &source) {
     SmallVector<Value> offsets;
     for (int p = 0; p < panels; ++p)
-      offsets.push_back(kb_.add(source.bOffset, kb_.mul(kb_.add(firstPanel, p), source.panelStride())));
+      offsets.push_back(kb_.add(source.bOffset, kb_.mul(kb_.add(source.firstPanel ? source.firstPanel : firstPanel, p), source.panelStride())));
     return offsets;
   };
   SmallVector<Value> mainPanels = panelOffsets(main);

@@ -14,9 +14,10 @@ struct ProductSource {
   Value b;
   Type bElement;
   Value bOffset;             ///< elements, where panel 0 starts
+  Value firstPanel;          ///< when set: panels of a tile are counted from here instead of from the tile's own panel
   int64_t length = 0;        ///< elements of one segment
   int64_t segments = 1;
-  std::function<Value(Value)> segmentOffset; ///< null when there is one segment
+  std::function<Value(Value)> segmentOffset = nullptr; ///< null when there is one segment
   int64_t terms() const { return length * segments; }
   int64_t panelStride() const { return terms() * 16; }
 };
@@ -26,8 +27,9 @@ int64_t chunkLength(int64_t length, int64_t wanted, int64_t most);
 
 class Reduction {
 public:
-  /// `maxAccumulators`: vectors of the largest tile (sizes the stack tile for the totals).
-  Reduction(KernelBuilder &kb, int maxAccumulators, int64_t wantedTerms, int64_t mostTerms);
+  /// `tile`: private memory for the totals of the largest tile (not an alloca: LLVM would turn its constant offsets into
+  /// registers, spill those and copy them around every chunk).
+  Reduction(KernelBuilder &kb, Value tile, int64_t wantedTerms, int64_t mostTerms) : kb_(kb), tile_(tile), wanted_(wantedTerms), most_(mostTerms) {}
 
   int vectorsPerPanel() const { return 16 / kb_.lanes(); }
   Value tile() const { return tile_; }
@@ -35,7 +37,7 @@ public:
   /// Sums `main` (in chunks) and then `extra` (may be null; rowsExtra its row offsets, added to the last chunk's chain) for
   /// rows.size() rows and `panels` panels from panel `firstPanel`. Returns accumulators [row][panel·vectorsPerPanel + v].
   SmallVector<Value> sum(const ProductSource &main, ArrayRef<Value> rows, const ProductSource *extra, ArrayRef<Value> rowsExtra, Value firstPanel, int panels);
-  /// Writes accumulators to the stack tile, in order.
+  /// Writes accumulators to the tile, in order.
   void spill(ArrayRef<Value> accumulators);
 
 private:

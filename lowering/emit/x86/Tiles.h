@@ -12,18 +12,23 @@ struct TileShape {
   int rows, panels;
 };
 
+/// `separate`: the panels of a tile are summed one after the other and meet in memory (gated kernels when the registers hold
+/// one panel only).
 struct ContractTiles {
   TileShape plain;    ///< many rows
   TileShape gated;    ///< many rows, value and gate panels in turn
+  bool separateGated;
   TileShape few[4];   ///< for 1, 2, 3, 4 rows: more panels, because the weight's stream decides
   TileShape fewGated[4];
 };
 
-inline constexpr ContractTiles tilesAvx512 = {{8, 3}, {8, 2}, {{1, 8}, {2, 8}, {3, 4}, {4, 4}}, {{1, 8}, {2, 8}, {3, 4}, {4, 4}}};
-inline constexpr ContractTiles tilesAvx2 = {{6, 1}, {3, 2}, {{1, 4}, {2, 2}, {3, 1}, {4, 1}}, {{1, 4}, {2, 2}, {3, 2}, {2, 2}}};
+inline constexpr ContractTiles tilesAvx512 = {{8, 3}, {8, 2}, false, {{1, 8}, {2, 8}, {3, 4}, {4, 4}}, {{1, 8}, {2, 8}, {3, 4}, {4, 4}}};
+inline constexpr ContractTiles tilesAvx2 = {{6, 1}, {6, 2}, true, {{1, 4}, {2, 2}, {3, 1}, {4, 1}}, {{1, 4}, {2, 2}, {3, 2}, {2, 2}}};
 
 /// Rows of one task: a multiple of every tile's rows. 96 rows of K floats stay in L2 while the weight streams by.
 inline constexpr int64_t linearRowBlock = 96;
+/// Rows from which on a task widens f16/bf16 panels once into its scratch instead of in every tile.
+inline constexpr int64_t widenOnceRows = 24;
 /// Pixels of one convolution task: about convBlockElements / C pixels, so that the picture's rows stay in L2.
 inline constexpr int64_t convBlockElements = 384 * 320, convMinBlock = 96, convMaxBlock = 384, convBlockUnit = 24;
 /// Tiles of one Winograd plane in one task.
