@@ -4,7 +4,9 @@
 #include "lowering/simplify/Passes.h"
 #ifdef HB_OPT_KERNELS
 #include "dialects/kernel/Kernel.h"
+#include "dialects/plan/Plan.h"
 #include "lowering/kernels/Passes.h"
+#include "lowering/plan/Passes.h"
 #endif
 
 #include "mlir/InitAllDialects.h"
@@ -21,8 +23,9 @@ int main(int argc, char **argv) {
   hb::registerSimplifyPasses();
   hb::registerFusePasses();
 #ifdef HB_OPT_KERNELS
-  registry.insert<hb::kernel::KernelDialect>();
+  registry.insert<hb::kernel::KernelDialect, hb::plan::PlanDialect>();
   hb::registerHbKernelsPasses();
+  hb::registerHbPlanPasses();
 #endif
   return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, "Hummingbird's pass driver\n", registry));
 }
