@@ -2,18 +2,19 @@
 import sdxl.unet, vae.autoencoder
 
 /// One step of any scheduler that is affine in the latents and the predicted noise: x ← c_x·x + c_e·ε.
-/// The denoiser sees both halves of the guidance as one batch, the unconditional one first.
-fn denoise(net: any, x: tensor[B, C, H, W], in_scale: tensor[], timestep: tensor[], cx: tensor[], ce: tensor[], context: tensor[2 * B, T, D], pooled: tensor[2 * B, P],
-           time_ids: tensor[2 * B, 6], guidance_scale: tensor[]) -> tensor[B, C, H, W] {
-  let scaled = x * in_scale
+/// The denoiser sees both halves of the guidance as one batch, the unconditional one first. Latents, guidance and the affine step
+/// stay float32 in every compilation: a guidance of 15 and coefficients above 1 multiply rounding, step after step.
+fn denoise(net: any, x: tensor[B, C, H, W; f32], in_scale: tensor[; f32], timestep: tensor[; f32], cx: tensor[; f32], ce: tensor[; f32],
+           context: tensor[2 * B, T, D], pooled: tensor[2 * B, P], time_ids: tensor[2 * B, 6; f32], guidance_scale: tensor[; f32]) -> tensor[B, C, H, W; f32] {
+  let scaled = cast(x * in_scale)
   let noise = net(concat([scaled, scaled], axis: 0), broadcast(timestep, [2 * B]), context, pooled, time_ids)
-  let (unconditional, conditional) = split(noise, 2, axis: 0)
+  let (unconditional, conditional) = split(cast(noise, f32), 2, axis: 0)
   cx * x + ce * (unconditional + guidance_scale * (conditional - unconditional))
 }
 
 /// Latents of the sampler to a picture in 0…1.
-fn picture(vae: any, latents: tensor[B, C, H, W]) -> tensor[B, 3, h, w] {
-  clamp(vae.decode(latents / vae.scaling_factor) / 2 + 0.5, 0, 1)
+fn picture(vae: any, latents: tensor[B, C, H, W; f32]) -> tensor[B, 3, h, w; f32] {
+  clamp(cast(vae.decode(cast(latents / vae.scaling_factor)), f32) / 2 + 0.5, 0, 1)
 }
 
 /// Stops where the components of a pipeline folder do not fit together.
@@ -30,12 +31,13 @@ fn fits(D: int, P: int, C: int) -> bool {
 /// The sampling loop and the decoder. `latents` is the initial noise times the scheduler's init_noise_sigma; the conditioning has the
 /// unconditional half first. The four tables have one row per step (the first `steps` rows count): the timestep, the factor on
 /// the denoiser's input, and the two coefficients of the affine step. The result `latents` is not yet divided by the scaling factor.
-entry generate for pipeline (latents: tensor[B, C, H, W], encoder_hidden_states: tensor[G, T, D], text_embeds: tensor[G, P], time_ids: tensor[G, 6],
-                             timesteps: tensor[S], in_scale: tensor[S], cx: tensor[S], ce: tensor[S], steps: tensor[; i64], guidance_scale: tensor[])
+entry generate for pipeline (latents: tensor[B, C, H, W; f32], encoder_hidden_states: tensor[G, T, D], text_embeds: tensor[G, P], time_ids: tensor[G, 6; f32],
+                             timesteps: tensor[S; f32], in_scale: tensor[S; f32], cx: tensor[S; f32], ce: tensor[S; f32], steps: tensor[; i64],
+                             guidance_scale: tensor[; f32])
     where B = 1, T = 77, H = unet.sample_sides(component("unet"))[0], W = unet.sample_sides(component("unet"))[1],
           fixed C = component("unet").in_channels, fixed D = component("unet").cross_attention_dim, fixed P = unet.pooled_width(component("unet")),
           fixed G = 2 * B, fixed S = 1000
-    -> (latents: tensor[B, C, H, W], image: tensor[B, 3, h, w]) {
+    -> (latents: tensor[B, C, H, W; f32], image: tensor[B, 3, h, w; f32]) {
   require(fits(D, P, C), "the components do not fit together")
   let net = unet.UNet2DConditionModel(component("unet"))
   let vae = autoencoder.AutoencoderKL(component("vae"))

@@ -62,7 +62,7 @@ module UNet2DConditionModel(config) {
   adapters
 
   /// `time_ids` are original height and width, crop top and left, target height and width, in pixels.
-  fn (sample: tensor[B, config.in_channels, H, W], timestep: tensor[B], encoder_hidden_states: tensor[B, T, D], text_embeds: tensor[B, P], time_ids: tensor[B, 6])
+  fn (sample: tensor[B, config.in_channels, H, W], timestep: tensor[B; f32], encoder_hidden_states: tensor[B, T, D], text_embeds: tensor[B, P], time_ids: tensor[B, 6; f32])
       -> tensor[B, config.out_channels, H, W] {
     let time = time_embedding(embeddings.sinusoid(timestep, widths[0], cosine_first, shift))
     let sizes = reshape(embeddings.sinusoid(reshape(time_ids, [6 * B]), size_width, cosine_first, shift), [B, 6 * size_width])
@@ -83,9 +83,9 @@ fn sample_sides(config) -> list {
 /// Width of the pooled embedding that a UNet takes.
 fn pooled_width(config) -> int { config.projection_class_embeddings_input_dim - 6 * config.addition_time_embed_dim }
 
-/// One noise prediction.
-entry unet for UNet2DConditionModel (sample: tensor[B, C, H, W], timestep: tensor[B], encoder_hidden_states: tensor[B, T, D], text_embeds: tensor[B, P],
-                                     time_ids: tensor[B, 6])
+/// One noise prediction. Time steps and picture sizes are float32 in every compilation: bfloat16 has no 999.
+entry unet for UNet2DConditionModel (sample: tensor[B, C, H, W], timestep: tensor[B; f32], encoder_hidden_states: tensor[B, T, D], text_embeds: tensor[B, P],
+                                     time_ids: tensor[B, 6; f32])
     where B = 1, T = 77, H = sample_sides(config)[0], W = sample_sides(config)[1],
           fixed C = config.in_channels, fixed D = config.cross_attention_dim, fixed P = pooled_width(config)
     -> (sample: tensor[B, O, H, W]) {
