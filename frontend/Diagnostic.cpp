@@ -79,7 +79,8 @@ std::string closestName(std::string_view wrong, const std::vector<std::string> &
         row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
       }
     }
-    if (row.back() < bestDistance) {
+    // A word with no letter in common is no misspelling.
+    if (row.back() < bestDistance && row.back() < std::max(wrong.size(), name.size())) {
       bestDistance = row.back();
       best = name;
     }

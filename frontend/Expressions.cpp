@@ -208,7 +208,8 @@ Value Elaborator::evaluateBlock(const Expr &expr, const Env &env) {
       bind(stmt.pattern, value, inner, stmt.expr->span);
     } catch (const Failure &failure) {
       // The nesting limit would come back at every level on the way out.
-      if (failure.diagnostic.number == 124)
+      // What follows a requirement relies on it.
+      if (failure.diagnostic.number == 124 || stmt.kind == ast::StmtKind::Require)
         throw;
       report(failure);
       poison(stmt.pattern, inner);

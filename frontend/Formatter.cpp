@@ -34,8 +34,8 @@ public:
 private:
   struct Open {
     char bracket;
-    size_t line;   ///< output line of the bracket
-    bool continued; ///< that line was indented as a continuation
+    size_t base;   ///< indentation of the line (of a brace: of the statement) that opened it
+    size_t column; ///< where its contents start when they start on the same line; 0 when they do not
   };
 
   const Token &token(size_t i) const { return tokens_[i]; }
@@ -62,7 +62,7 @@ private:
     if (right.kind == TokenKind::Comment)
       return " ";
     if (isSymbol(right) && isOneOf(r, {",", ")", "]", ";", "?"}))
-      return r == ")" && l == "," ? "" : "";
+      return "";
     if (isSymbol(left) && isOneOf(l, {"(", "["}))
       return "";
     if (l == "{" && r == "}")
@@ -84,7 +84,7 @@ private:
       // A call or an index touches what it belongs to; after a word of the language or an operator the bracket starts something.
       bool value = left.kind == TokenKind::String || (isSymbol(left) && isOneOf(l, {")", "]", "}"})) ||
                    (left.kind == TokenKind::Name && (!isKeyword(l) || isOneOf(l, {"param", "tensor"})) && !isOneOf(l, {"from"}));
-      if (r == "(" && inEntryHead_ && open_.empty())
+      if (r == "(" && inEntryHead_ && !parameters_)
         return " ";
       return value ? "" : " ";
     }
@@ -98,77 +98,67 @@ private:
       bool blank = std::count(between.text().begin(), between.text().end(), '\n') > 1;
       bool opens = isSymbol(token(i - 1)) && isOneOf(token(i - 1).text(), {"{", "(", "["});
       bool closes = isSymbol(token(i)) && isOneOf(token(i).text(), {"}", ")", "]"});
-      // A bracketed list over several lines ends with a comma.
       out_ += blank && !opens && !closes ? "\n\n" : "\n";
-      ++line_;
     }
     size_t closing = 0;
-    for (size_t j = i; j + 1 < tokens_.size() && isSymbol(token(j)) && isOneOf(token(j).text(), {"}", ")", "]"}); ++j)
+    for (size_t j = i; j + 1 < tokens_.size() && (j == i || !token(j).lineBefore) && isSymbol(token(j)) && isOneOf(token(j).text(), {"}", ")", "]"}); ++j)
       ++closing;
-    // One step for every line that has brackets still open, however many it opened.
-    size_t depth = 0, last = SIZE_MAX;
-    bool continued = false;
-    for (size_t k = 0; k + std::min(closing, open_.size()) < open_.size(); ++k) {
-      if (open_[k].line != last)
-        depth += open_[k].continued && !continuedBefore(k) ? 3 : 1;
-      last = open_[k].line;
-    }
-    continued_ = closing == 0 && continues(i);
-    if (closing > 0 && !open_.empty()) {
-      const Open &opener = open_[open_.size() - std::min(closing, open_.size())];
-      // The closing bracket stands where its line started; that line may share its bracket with an outer one.
-      bool counted = false;
-      for (size_t k = 0; k + std::min(closing, open_.size()) < open_.size(); ++k)
-        counted |= open_[k].line == opener.line;
-      if (counted && depth > 0)
-        --depth;
-      if (opener.continued && !counted)
-        continued = true;
-    }
-    out_ += std::string(2 * depth + (continued_ || continued ? 4 : 0), ' ');
+    bool continued = closing == 0 && continues(i);
+    if (closing > 0 && !open_.empty())
+      indent_ = open_[open_.size() - std::min(closing, open_.size())].base;
+    else if (open_.empty())
+      indent_ = continued ? headIndent(i) : 0;
+    else if (open_.back().bracket == '{')
+      indent_ = open_.back().base + (!continued ? 2 : isOperator(lastCode(i)) ? 4 : 6);
+    else
+      indent_ = open_.back().column ? open_.back().column : open_.back().base + 2;
+    if (!continued && (open_.empty() || open_.back().bracket == '{'))
+      statement_ = indent_;
+    out_ += std::string(indent_, ' ');
   }
 
-  bool continuedBefore(size_t k) const {
-    for (size_t j = 0; j < k; ++j)
-      if (open_[j].line == open_[k].line)
-        return true;
-    return false;
+  /// Continuations at top level stand in by 4; the second line of an entry's sizes stands under the first size.
+  size_t headIndent(size_t i) const { return inEntryHead_ && i > 0 && lastCode(i).isSymbol(",") ? 10 : 4; }
+
+  /// The last token before `i` that is no comment.
+  const Token &lastCode(size_t i) const {
+    while (i > 1 && token(i - 1).kind == TokenKind::Comment)
+      --i;
+    return token(i - 1);
+  }
+
+  size_t column() const {
+    size_t line = out_.rfind('\n'), column = 0;
+    for (size_t k = line == std::string::npos ? 0 : line + 1; k < out_.size(); ++k)
+      column += (static_cast<unsigned char>(out_[k]) & 0xC0) != 0x80;
+    return column;
   }
 
   /// True when the line goes on with the statement before it (inside braces or at top level).
   bool continues(size_t i) const {
     if (i == 0 || token(i).kind == TokenKind::Comment || (!open_.empty() && open_.back().bracket != '{'))
       return false;
-    size_t before = i - 1;
-    while (before > 0 && token(before).kind == TokenKind::Comment)
-      --before;
-    if (token(before).kind == TokenKind::Comment)
-      return false;
-    const Token &right = token(i);
-    if (isOperator(token(before)) && !token(before).isSymbol("->") )
-      return true;
-    if (token(before).isSymbol("->"))
-      return true;
-    if (token(before).isSymbol(",") && (open_.empty() || inBindings_))
+    const Token &before = lastCode(i), &right = token(i);
+    if (isOperator(before) || (before.isSymbol(",") && open_.empty()))
       return true;
     if (right.isSymbol("-"))
       return false;
-    return isOperator(right) || right.isSymbol(".") || (isOneOf(right.text(), {"where", "if"}) && inEntryHead_ && open_.empty()) || (right.isWord("where"));
+    return isOperator(right) || right.isSymbol(".") || right.isWord("where") || (right.isWord("if") && inEntryHead_ && open_.empty());
   }
 
   void track(size_t i) {
     const Token &current = token(i);
     if (current.lineBefore && open_.empty() && current.isWord("entry"))
-      inEntryHead_ = true;
+      inEntryHead_ = true, parameters_ = false;
     if (!isSymbol(current))
       return;
     std::string_view text = current.text();
     if (isOneOf(text, {"{", "(", "["})) {
       if (text == "{")
         inEntryHead_ = false;
-      // The body of a declaration whose head was continued is indented like the declaration.
-      bool body = text == "{" && (i + 2 >= tokens_.size() || token(i + 1).lineBefore);
-      open_.push_back({text[0], line_, continued_ && !body});
+      bool more = i + 2 < tokens_.size() && !token(i + 1).lineBefore;
+      open_.push_back({text[0], text == "{" ? statement_ : indent_, more ? column() : 0});
+      parameters_ = true;
     } else if (isOneOf(text, {"}", ")", "]"}) && !open_.empty()) {
       open_.pop_back();
     }
@@ -177,8 +167,9 @@ private:
   std::vector<Token> tokens_;
   std::string out_;
   std::vector<Open> open_;
-  size_t line_ = 0;
-  bool continued_ = false, inEntryHead_ = false, inBindings_ = false;
+  size_t indent_ = 0, statement_ = 0;
+  bool inEntryHead_ = false; ///< between `entry` and its body
+  bool parameters_ = false;  ///< the entry's parameter list has begun
 };
 
 } // namespace

@@ -101,8 +101,7 @@ private:
     } else if (isDigit(text_[begin])) {
       number(token);
     } else if (text_[begin] == '"') {
-      if (!string(token))
-        return;
+      string(token);
     } else if (!symbol(token)) {
       // The whole character, so that the message and the next token start at a boundary.
       ++position_;
@@ -145,13 +144,13 @@ private:
     }
   }
 
-  bool string(Token &token) {
+  void string(Token &token) {
     size_t begin = position_++;
     token.kind = TokenKind::String;
     while (position_ < text_.size() && text_[position_] != '\n') {
       char c = text_[position_++];
       if (c == '"')
-        return true;
+        return;
       if (c != '\\') {
         token.string += c;
         continue;
@@ -166,7 +165,6 @@ private:
       }
     }
     error(102, begin, "a closing \" on the same line", "the end of the line", "close the string");
-    return false;
   }
 
   bool symbol(Token &token) {
