@@ -353,7 +353,9 @@ Value Elaborator::indexTensor(const Value &value, const ast::Expr &expr, const E
         x = slice(*this, x, offsets, sizes, expr.span);
       }
       std::vector<int64_t> row(shape.begin() + 1, shape.end());
-      return TensorValue{nn::GatherOp::create(builder, location(expr.span), tensorType(row, activation_, expr.span), x, index->value, builder.getI64IntegerAttr(0))};
+      // A schedule's table stays float32 when activations are narrower; a checkpoint's table is read as activations.
+      mlir::Type element = value.as<ParamNode *>() ? activation_ : elementOf(x);
+      return TensorValue{nn::GatherOp::create(builder, location(expr.span), tensorType(row, element, expr.span), x, index->value, builder.getI64IntegerAttr(0))};
     }
   }
   size_t used = 0;
