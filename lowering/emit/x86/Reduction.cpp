@@ -66,6 +66,15 @@ SmallVector<Value> Reduction::sum(const ProductSource &main, ArrayRef<Value> row
   };
   SmallVector<Value> mainPanels = panelOffsets(main);
   const int64_t chunk = chunkLength(main.length, wanted_, most_), perSegment = (main.length + chunk - 1) / chunk, chunks = perSegment * main.segments;
+  // A whole segment, continuing a chain.
+  auto segment = [&](Value index, SmallVector<Value> acc) {
+    SmallVector<Value> movedRows, movedPanels;
+    for (Value row : rows)
+      movedRows.push_back(kb_.add(row, main.segmentOffset(index)));
+    for (Value panel : mainPanels)
+      movedPanels.push_back(kb_.add(panel, kb_.mul(index, main.length * 16)));
+    return chain(main, movedRows, movedPanels, kb_.i(main.length), main.length, acc);
+  };
   auto one = [&](Value index) {
     Value inSegment = kb_.rem(index, perSegment), segment = kb_.div(index, perSegment);
     if (main.segments == 1) {
@@ -89,6 +98,12 @@ SmallVector<Value> Reduction::sum(const ProductSource &main, ArrayRef<Value> row
   };
   if (chunks == 1)
     return withExtra(one(kb_.i(0)));
+  if (main.terms() <= most_ && main.segments <= maxChainedSegments) {
+    SmallVector<Value> acc = zeros;
+    for (int64_t s = 0; s < main.segments; ++s)
+      acc = segment(kb_.i(s), acc);
+    return withExtra(acc);
+  }
   // The first chunk is stored, those between are added in memory, the last one is added in registers: zeroing and one
   // round trip through the tile are saved.
   auto at = [&](size_t index) { return kb_.loadRaw(tile_, kb_.i(index * lanes), kb_.f32(), lanes); };

@@ -35,8 +35,10 @@ inline constexpr int64_t convBlockElements = 384 * 320, convMinBlock = 96, convM
 inline constexpr int64_t planeRowBlock = 264;
 /// Terms that are summed in one chain before they join the total: bounds the rounding error (docs/rationale/kernel.md).
 inline constexpr int64_t chunkTerms = 128, chunkMaxTerms = 160, planeChunkTerms = 32;
+/// Convolutions of few channels: up to so many segments are summed in one chain when all of K fits one chunk.
+inline constexpr int64_t maxChainedSegments = 7;
 /// Steps of the reduction that are written out, and bytes the weight is fetched ahead.
-inline constexpr int64_t reductionUnroll = 4, prefetchBytes = 1024;
+inline constexpr int64_t reductionUnroll = 4, prefetchBytes = 2048;
 /// A launch is cut into about this many tasks along the columns when the rows alone give fewer…
 inline constexpr int64_t wantedTasks = 16;
 /// …as long as a task keeps this much work (flop).

@@ -248,6 +248,8 @@ TEST(Contract, Conv2d) {
   checkConv({1, 23, 23, 3, 17, 7, 7, 2, 1});
   checkConv({1, 26, 26, 64, 48, 3, 3, 1, 1, Storage::F16});
   checkConv({1, 3, 4, 6, 5, 2, 2, 1, 1});
+  checkConv({2, 12, 20, 4, 40, 3, 3, 1, 1, Storage::F16});
+  checkConv({1, 12, 20, 16, 40, 3, 3, 1, 1});
 }
 
 TEST(Contract, Planes) {
