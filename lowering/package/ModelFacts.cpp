@@ -2,6 +2,7 @@
 
 #include "dialects/nn/Nn.h"
 #include "lowering/package/Commands.h"
+#include "runtime/base/MappedFile.h"
 #include "runtime/base/Text.h"
 #include "runtime/formats/ModelConfig.h"
 
@@ -21,7 +22,7 @@ std::string text(DictionaryAttr dictionary, StringRef key) {
 }
 
 /// The files that the runtime reads for `generate`, folder by folder; those a checkpoint lacks are left out.
-constexpr std::pair<const char *, std::initializer_list<const char *>> kPipelineFiles[] = {
+const std::pair<const char *, std::vector<const char *>> kPipelineFiles[] = {
     {"tokenizer", {"vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json"}},
     {"tokenizer_2", {"vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json"}},
     {"scheduler", {"scheduler_config.json"}},

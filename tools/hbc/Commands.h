@@ -12,6 +12,7 @@ using Action = std::function<int()>;
 
 void addCompile(CLI::App &app, Action &action);
 void addCheck(CLI::App &app, Action &action);
+void addEval(CLI::App &app, Action &action);
 void addFmt(CLI::App &app, Action &action);
 void addGraph(CLI::App &app, Action &action);
 

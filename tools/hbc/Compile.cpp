@@ -1,6 +1,12 @@
 // hbc compile: options to phases.
 #include "tools/hbc/Commands.h"
+#include "tools/hbc/CompileReport.h"
 #include "tools/hbc/ModelOptions.h"
+
+#include "lowering/Pipeline.h"
+#include "lowering/package/ModelFacts.h"
+#include "lowering/plan/Reports.h"
+#include "runtime/formats/ModelConfig.h"
 
 #include "runtime/base/AtomicFile.h"
 #include "runtime/base/Error.h"
@@ -8,6 +14,8 @@
 #include "mlir/IR/MLIRContext.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <algorithm>
+#include <chrono>
 #include <iostream>
 
 namespace hb::tool {
@@ -16,10 +24,20 @@ namespace {
 struct CompileOptions {
   ModelOptions model;
   std::string output, math = "strict", stopAfter, dumpFolder, memoryBudget, remarks, truncation, timeReport, memoryReport, stats;
-  std::vector<std::string> targets;
+  std::vector<std::string> targets, arguments; ///< arguments: the command line, recorded in the module
   int steps = 0, gradSteps = 0, lvSamples = 0;
   bool stopGradInput = false;
 };
+
+/// The options that were given, as one would type them; the module records them.
+std::vector<std::string> flagTexts(const CLI::App &command) {
+  std::vector<std::string> texts;
+  for (const CLI::Option *option : command.get_options())
+    for (const std::string &value : option->results())
+      if (option->get_name().starts_with("--"))
+        texts.push_back(option->get_name() + "=" + value);
+  return texts;
+}
 
 void print(mlir::ModuleOp module, const std::string &output) {
   // Locations name the module path and the line of the program; they are half of what there is to see.
@@ -37,19 +55,84 @@ void print(mlir::ModuleOp module, const std::string &output) {
   writeFileAtomically(output, text);
 }
 
+/// Flags of later parts of the contract: accepted on the command line, refused here rather than ignored.
+void requireSupported(const CompileOptions &options) {
+  auto refuse = [](const char *flag, const std::string &found) { throw Error(712, flag, "an option this version has", found, "leave it out"); };
+  if (options.model.import.dtype != "f32")
+    refuse("--dtype", options.model.import.dtype);
+  if (options.steps || options.gradSteps || options.lvSamples || options.stopGradInput || !options.truncation.empty())
+    refuse("--steps", "a training entry");
+  if (!options.memoryBudget.empty())
+    refuse("--memory-budget", options.memoryBudget);
+  for (const std::string &entry : options.model.import.entries)
+    if (entry.ends_with("_vjp") || entry.ends_with("_and_grad"))
+      refuse("--entry", entry);
+}
+
+/// `generate` runs the encoders too: they are compiled with it, under the names import gives them.
+void addEncoders(ImportOptions &import) {
+  if (std::find(import.entries.begin(), import.entries.end(), "generate") == import.entries.end() || !isPipelineFolder(import.model))
+    return;
+  PipelineIndex index = readPipelineIndex(import.model);
+  static constexpr std::pair<const char *, const char *> kEncoders[] = {{"text_encoder", "text_encode"}, {"text_encoder_2", "text_encode"}, {"image_encoder", "image_encode"}};
+  for (auto &[component, entry] : kEncoders) {
+    std::string name = std::string(component) + "." + entry;
+    if (index.find(component) && std::find(import.entries.begin(), import.entries.end(), name) == import.entries.end())
+      import.entries.push_back(name);
+  }
+}
+
+/// Variants from the plainest to the widest: the run time takes the last one the machine can execute.
+std::vector<x86::X86Target> parseTargets(std::vector<std::string> specs) {
+  if (specs.empty())
+    specs = {"x86-64"};
+  std::vector<x86::X86Target> targets;
+  for (const std::string &spec : specs)
+    targets.push_back(x86::parseTarget(spec));
+  std::stable_sort(targets.begin(), targets.end(), [](const x86::X86Target &a, const x86::X86Target &b) { return a.vectorLanes < b.vectorLanes; });
+  return targets;
+}
+
+double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
 int compile(CompileOptions &options) {
   options.model.finish();
+  requireSupported(options);
+  PipelineOptions pipeline{options.stopAfter, options.dumpFolder, parseTargets(options.targets)};
+  const std::vector<std::string> &phases = phaseNames();
+  if (!options.stopAfter.empty() && std::find(phases.begin(), phases.end(), options.stopAfter) == phases.end())
+    throw Error(714, "--stop-after", llvm::join(phases, ", "), options.stopAfter, "");
+  ImportOptions &import = options.model.import;
+  addEncoders(import);
   mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
   DiagnosticSink sink;
-  mlir::OwningOpRef<mlir::ModuleOp> module = importModel(context, options.model.import, sink);
+  double start = now();
+  mlir::OwningOpRef<mlir::ModuleOp> module = importModel(context, import, sink);
   if (!module)
     return reportAll(sink);
-  if (options.stopAfter == "import") {
+  PackageInfo info = modelFacts(*module, options.arguments, import.loraTargets);
+  if (info.modelKind == "pipeline")
+    info.pipeline = pipelineSettings(import.model);
+  PipelineResult result;
+  result.times.push_back({"import", now() - start});
+  if (mlir::failed(runPipeline(*module, pipeline, result)))
+    return static_cast<int>(ExitCode::Internal);
+  if (!options.stopAfter.empty() && options.stopAfter != "package") {
     print(*module, options.output);
     return 0;
   }
-  // The phases after import (lowering/Pipeline.h) start here.
-  throw Error(712, "hbc compile", "--stop-after import", options.stopAfter.empty() ? "a compilation to the end" : "--stop-after " + options.stopAfter, "");
+  if (options.output.empty())
+    throw Error(715, "hbc compile", "-o OUT.hbm", "no output", "");
+  start = now();
+  writeModule(*module, result.code, info, options.output);
+  result.times.push_back({"package", now() - start});
+  if (!options.timeReport.empty())
+    printReport(timeReport(result), options.timeReport);
+  if (!options.memoryReport.empty())
+    printReport(memoryReport(*module), options.memoryReport);
+  if (!options.stats.empty())
+    printReport(statsReport(*module, result.code), options.stats);
+  return 0;
 }
 
 } // namespace
@@ -74,7 +157,10 @@ void addCompile(CLI::App &app, Action &action) {
   command->add_option("--memory-report", options->memoryReport, "[=json] what the memory is for")->expected(0, 1)->default_str("text");
   command->add_option("--stats", options->stats, "=json: numbers of ops, kernels, FLOPs")->expected(0, 1)->default_str("text");
   command->add_option("--remarks", options->remarks, "[=REGEX] what the compiler decided")->expected(0, 1)->default_str(".*");
-  command->callback([options, &action] { action = [options] { return compile(*options); }; });
+  command->callback([options, command, &action] {
+    options->arguments = flagTexts(*command);
+    action = [options] { return compile(*options); };
+  });
 }
 
 } // namespace hb::tool

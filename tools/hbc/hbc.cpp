@@ -14,6 +14,7 @@ int main(int argc, char **argv) {
   app.add_option("--explain", number, "print the page of an error number, e.g. HB0123");
   hb::tool::addCompile(app, action);
   hb::tool::addCheck(app, action);
+  hb::tool::addEval(app, action);
   hb::tool::addFmt(app, action);
   hb::tool::addGraph(app, action);
   try {

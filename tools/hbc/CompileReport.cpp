@@ -1,0 +1,42 @@
+#include "tools/hbc/CompileReport.h"
+
+#include <cstdio>
+
+namespace hb::tool {
+namespace {
+
+/// Nested objects as indented `key: value` lines.
+void printText(const nlohmann::json &value, int indent) {
+  for (auto &[key, item] : value.items()) {
+    std::printf("%*s%s:", indent, "", key.c_str());
+    if (item.is_structured()) {
+      std::printf("\n");
+      printText(item, indent + 2);
+    } else {
+      std::printf(" %s\n", item.is_string() ? item.get_ref<const std::string &>().c_str() : item.dump().c_str());
+    }
+  }
+}
+
+} // namespace
+
+nlohmann::json timeReport(const PipelineResult &result) {
+  nlohmann::json phases = nlohmann::json::object(), kernels = nlohmann::json::array();
+  double total = 0;
+  for (const PhaseTime &time : result.times) {
+    phases[time.name] = time.seconds;
+    total += time.seconds;
+  }
+  for (const EmitReport::Kernel &kernel : result.emitted.kernels)
+    kernels.push_back({{"name", kernel.symbol}, {"family", kernel.family}, {"cpu", kernel.cpu}, {"s", kernel.times.total()}, {"object_bytes", kernel.objectBytes}});
+  return {{"total_s", total}, {"phases", phases}, {"kernels", kernels}};
+}
+
+void printReport(const nlohmann::json &report, const std::string &form) {
+  if (form == "json")
+    std::printf("%s\n", report.dump().c_str());
+  else
+    printText(report, 0);
+}
+
+} // namespace hb::tool

@@ -1,0 +1,16 @@
+// --time-report, --memory-report, --stats: what a compilation prints about itself.
+#pragma once
+
+#include "lowering/Pipeline.h"
+
+#include <nlohmann/json.hpp>
+
+namespace hb::tool {
+
+/// {total_s, phases: {import: s, …}, kernels: [{name, s}]}.
+nlohmann::json timeReport(const PipelineResult &result);
+
+/// Prints a report on stdout: one JSON object for `json`, an indented text for `text`.
+void printReport(const nlohmann::json &report, const std::string &form);
+
+} // namespace hb::tool
