@@ -31,7 +31,7 @@ def Kernel_WeightOp : Kernel_PureOp<"weight"> {
   let hasVerifier = 1;
 }
 
-def Kernel_ConstantOp : Kernel_PureOp<"constant"> {
+def Kernel_ConstantOp : Kernel_PureOp<"constant", [AllTypesMatch<["value", "result"]>]> {
   let summary = "a table that is part of the module file";
   let description = [{
     ```mlir
@@ -40,8 +40,7 @@ def Kernel_ConstantOp : Kernel_PureOp<"constant"> {
   }];
   let arguments = (ins ElementsAttr:$value);
   let results = (outs Kernel_Tensor:$result);
-  let assemblyFormat = "$value attr-dict `:` type($result)";
-  let hasVerifier = 1;
+  let assemblyFormat = "attr-dict $value";
 }
 
 def Kernel_ViewOp : Kernel_PureOp<"view"> {

@@ -74,12 +74,6 @@ LogicalResult WeightOp::verify() {
   return elements == wanted ? success() : violated(*this, "sources of " + Twine(wanted) + " elements", Twine(elements));
 }
 
-LogicalResult ConstantOp::verify() {
-  auto type = getValue().getShapedType();
-  return type.getShape() == shape(getResult()) && type.getElementType() == element(getResult()) ? success()
-                                                                                                : violated(*this, "the value's type as result", "another");
-}
-
 LogicalResult ViewOp::verify() {
   if (element(getX()) != element(getResult()))
     return violated(*this, "the element type to stay", "another");

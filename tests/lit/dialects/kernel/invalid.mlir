@@ -1,0 +1,106 @@
+// What the verifiers of the kernel ops refuse.
+// RUN: hb-opt %s -split-input-file -verify-diagnostics
+
+func.func @f() {
+  // expected-error@+1 {{expected sources of 64 elements; found 32}}
+  %w = kernel.weight [#kernel.source<"", "w", tensor<4x8xf16>>] : tensor<8x8xf16, #kernel.packed<panel16>>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x8xf32>) {
+  // expected-error@+1 {{expected elements inside the operand; found element 32 of 32}}
+  %v = kernel.view %x : tensor<4x8xf32> -> tensor<4x4xf32, #kernel.strided<5, [8, 1]>>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x8xf32>) {
+  // expected-error@+1 {{expected as many elements as the operand has; found 4x4}}
+  %v = kernel.view %x : tensor<4x8xf32> -> tensor<4x4xf32>
+  return
+}
+
+// -----
+
+// expected-error@+1 {{expected one family op and kernel.return; found 1 ops}}
+kernel.def @empty(%x: tensor<8xf32>) -> tensor<8xf32> {
+  kernel.return %x : tensor<8xf32>
+}
+
+// -----
+
+func.func @f(%x: tensor<8xf32>) {
+  // expected-error@+1 {{expected a kernel.def of this name; found none}}
+  %y = kernel.launch @nowhere(%x) : (tensor<8xf32>) -> tensor<8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x64xf32>, %w: tensor<96x32xf16, #kernel.packed<panel16>>) {
+  // expected-error@+1 {{expected a as [..., K] and weight as [N, K]; found 2x64 and 96x32}}
+  %y = kernel.contract linear a(%x : tensor<2x64xf32>) weight(%w : tensor<96x32xf16, #kernel.packed<panel16>>) {maps = []} -> tensor<2x96xf32> {
+  ^bb0(%acc: f32):
+    kernel.yield %acc : f32
+  }
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x64xf32>, %w: tensor<96x64xf16>) {
+  // expected-error@+1 {{expected a weight packed for this form; found dense}}
+  %y = kernel.contract linear a(%x : tensor<2x64xf32>) weight(%w : tensor<96x64xf16>) {maps = []} -> tensor<2x96xf32> {
+  ^bb0(%acc: f32):
+    kernel.yield %acc : f32
+  }
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x64xf32>, %w: tensor<96x64xf16, #kernel.packed<panel16>>, %b: tensor<96xf32>) {
+  // expected-error@+1 {{expected one map per operand; found 0 maps for 1 operands}}
+  %y = kernel.contract linear a(%x : tensor<2x64xf32>) weight(%w : tensor<96x64xf16, #kernel.packed<panel16>>) extras(%b : tensor<96xf32>) {maps = []} -> tensor<2x96xf32> {
+  ^bb0(%acc: f32, %bias: f32):
+    kernel.yield %acc : f32
+  }
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x8x32xf32>, %w: tensor<32xf32>) {
+  // expected-error@+1 {{expected statistics for a group norm and for nothing else; found none}}
+  %y = kernel.normalize group %x weight(%w, %w : tensor<32xf32>, tensor<32xf32>) {eps = 1.0e-5 : f64, groups = 8 : i64} : tensor<2x8x8x32xf32> -> tensor<2x8x8x32xf32> {
+  ^bb0(%v: f32):
+    kernel.yield %v : f32
+  }
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<8xf32>) {
+  // expected-error@+1 {{expected one scalar region argument per accumulator and operand, of its element type; found other arguments}}
+  %y = kernel.map (%x : tensor<8xf32>) [affine_map<(d0) -> (d0)>] -> tensor<8xf32> {
+  ^bb0(%a: f16):
+    %b = arith.extf %a : f16 to f32
+    kernel.yield %b : f32
+  }
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8xf32>) {
+  // expected-error@+1 {{expected extents that begin with the result's; found 3x8}}
+  %y = kernel.reduce sum (%x : tensor<2x8xf32>) [affine_map<(d0, d1) -> (d0, d1)>] {extents = array<i64: 3, 8>} -> tensor<2xf32> {
+  ^bb0(%v: f32):
+    kernel.yield %v : f32
+  }
+  return
+}
