@@ -116,6 +116,17 @@ private:
     checkBlob(o, module_.constantsOffset_, module_.constantsSize_);
   }
 
+  /// A weight as a matrix: axis 0, the product of the others, and how many of those are taps of a convolution.
+  struct Rows {
+    int64_t count, length, taps;
+  };
+  static Rows rowsOf(const std::vector<int64_t> &shape) {
+    Rows rows{shape.empty() ? 1 : shape[0], 1, shape.size() == 4 ? shape[2] * shape[3] : 1};
+    for (size_t i = 1; i < shape.size(); ++i)
+      rows.length *= shape[i];
+    return rows;
+  }
+
   WeightSpec weight(const JsonObject &o) {
     WeightSpec spec;
     auto layout = parseWeightLayout(o.string("layout"));
@@ -124,16 +135,21 @@ private:
     spec.layout = *layout;
     spec.dtype = dtype(o);
     spec.shape = shape(o, "shape", dtypeSize(spec.dtype));
-    int64_t rows = 0;
+    // A source may carry axes of extent 1 that the weight lacks (a 1×1 convolution used as a linear), so rows and the length and
+    // order of the reduction are compared, not the shapes.
+    Rows whole = rowsOf(spec.shape), sum{0, whole.length, whole.taps};
+    uint64_t elements = 0;
     each(o, "sources", [&](JsonObject s) {
       WeightSource source{s.string("scope"), s.string("key"), dtype(s), shape(s, "shape", dtypeSize(dtype(s)))};
-      rows += source.shape.empty() ? 1 : source.shape[0];
-      if (source.shape.size() != spec.shape.size() || (!spec.shape.empty() && !std::equal(source.shape.begin() + 1, source.shape.end(), spec.shape.begin() + 1)))
-        s.fail("shape", "the weight's shape apart from its rows", s.require("shape").dump());
+      Rows rows = rowsOf(source.shape);
+      if (spec.layout != WeightLayout::Dense && (rows.length != whole.length || rows.taps != whole.taps))
+        s.fail("shape", "rows as the weight's " + o.require("shape").dump(), s.require("shape").dump());
+      sum.count += rows.count;
+      elements += static_cast<uint64_t>(rows.count) * static_cast<uint64_t>(rows.length);
       spec.sources.push_back(std::move(source));
     });
-    if (spec.sources.empty() || (!spec.shape.empty() && rows != spec.shape[0]))
-      o.fail("sources", "sources with as many rows as the weight", std::to_string(rows));
+    if (spec.sources.empty() || elements != static_cast<uint64_t>(whole.count) * static_cast<uint64_t>(whole.length) || (spec.layout != WeightLayout::Dense && sum.count != whole.count))
+      o.fail("sources", "sources with as many elements as the weight", std::to_string(elements));
     return spec;
   }
 
