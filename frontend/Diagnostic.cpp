@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 namespace hb {
 namespace {
@@ -67,16 +68,16 @@ std::string closestName(std::string_view wrong, const std::vector<std::string> &
   for (const std::string &name : known) {
     if (name.size() > wrong.size() + bestDistance || wrong.size() > name.size() + bestDistance || wrong.size() > 100)
       continue;
-    // Levenshtein's distance, one row at a time.
-    std::vector<size_t> row(name.size() + 1);
+    // Levenshtein's distance with swaps of neighbours as one step (optimal string alignment), three rows at a time.
+    std::vector<size_t> before, above(name.size() + 1), row(name.size() + 1);
     std::iota(row.begin(), row.end(), size_t{0});
     for (size_t i = 1; i <= wrong.size(); ++i) {
-      size_t diagonal = row[0];
+      before = std::exchange(above, row);
       row[0] = i;
       for (size_t j = 1; j <= name.size(); ++j) {
-        size_t substituted = diagonal + (wrong[i - 1] != name[j - 1]);
-        diagonal = row[j];
-        row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
+        row[j] = std::min({above[j] + 1, row[j - 1] + 1, above[j - 1] + (wrong[i - 1] != name[j - 1])});
+        if (i > 1 && j > 1 && wrong[i - 1] == name[j - 2] && wrong[i - 2] == name[j - 1])
+          row[j] = std::min(row[j], before[j - 2] + 1);
       }
     }
     // A word with no letter in common is no misspelling.

@@ -139,8 +139,11 @@ mlir::Value Elaborator::parameter(ParamNode &node) {
 
 mlir::Value Elaborator::namedParameter(const std::string &scope, const std::string &key, RankedTensorType type, Span span) {
   auto [found, isNew] = parameterValues_.try_emplace({scope, key});
-  if (!isNew)
+  if (!isNew) {
+    if (found->second.getType() != type)
+      fail(129, span, "one shape for the parameter \"" + key + "\" of one scope", describeType(found->second.getType()) + " and " + describeType(type), "two networks of one component must not share paths");
     return found->second;
+  }
   // All parameters stand at the start of the function: one op serves every use, inside loops too.
   OpBuilder::InsertionGuard guard(builder);
   if (lastParameter_)

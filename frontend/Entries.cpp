@@ -175,16 +175,29 @@ void Elaborator::checkParameters(size_t firstParam, size_t firstInstance) {
     for (const std::string &pattern : instance.ignored)
       component->ignored.push_back(path.empty() ? pattern : path + "." + pattern);
   }
+  // What nobody asks for is where a misspelt name is looked for, so everything is marked before anything is reported.
+  struct Bound {
+    ParamNode *param;
+    Component *component;
+    std::string key;
+    const CheckpointTensor *tensor;
+  };
+  std::vector<Bound> bound;
   for (size_t i = firstParam; i < params.size(); ++i) {
-    ParamNode &param = params[i];
-    if (!param.attached)
+    if (!params[i].attached)
       continue;
-    Component *component = componentOf(param.parent);
-    std::string key = pathOf(param);
+    Component *component = componentOf(params[i].parent);
+    std::string key = pathOf(params[i]);
     if (!component->checkedKeys.insert(key).second || !component->hasWeights())
       continue;
+    const CheckpointTensor *tensor = component->headers().find(key);
+    if (tensor)
+      component->used.insert(tensor);
+    bound.push_back({&params[i], component, std::move(key), tensor});
+  }
+  for (const auto &[node, component, key, tensor] : bound) {
+    const ParamNode &param = *node;
     const Checkpoint &checkpoint = component->headers();
-    const CheckpointTensor *tensor = checkpoint.find(key);
     Diagnostic diagnostic;
     diagnostic.expected = "a parameter " + shapeText(param.shape);
     diagnostic.notes.push_back({param.parent->span, "needed by this " + param.parent->module->name});
@@ -195,12 +208,12 @@ void Elaborator::checkParameters(size_t firstParam, size_t firstInstance) {
       std::vector<std::string> names;
       if (sink.suppressed() == 0)
         for (const CheckpointTensor &other : checkpoint.tensors())
-          names.push_back(other.name);
+          if (!component->used.count(&other))
+            names.push_back(other.name);
       diagnostic.action = suggestion(key, names, "config and weights are of different models, or the file is incomplete");
       sink.report(std::move(diagnostic));
       continue;
     }
-    component->used.insert(tensor);
     diagnostic.place = printable(checkpoint.where(*tensor), 1024);
     if (tensor->shape != param.shape) {
       diagnostic.number = 231;

@@ -139,11 +139,13 @@ private:
     if (i == 0 || token(i).kind == TokenKind::Comment || (!open_.empty() && open_.back().bracket != '{'))
       return false;
     const Token &before = lastCode(i), &right = token(i);
+    if (inEntryHead_ && open_.empty() && !right.isWord("entry"))
+      return true;
     if (isOperator(before) || (before.isSymbol(",") && open_.empty()))
       return true;
     if (right.isSymbol("-"))
       return false;
-    return isOperator(right) || right.isSymbol(".") || right.isWord("where") || (right.isWord("if") && inEntryHead_ && open_.empty());
+    return isOperator(right) || right.isSymbol(".") || right.isWord("where");
   }
 
   void track(size_t i) {
