@@ -118,10 +118,14 @@ void Contraction::choosePartition() {
   partition_.rowBlocks = ceilDiv(m_, partition_.rowBlock);
   // Units of a block: a multiple of every variant's tile width, so that only the last block has a rest.
   int64_t granule = m_ <= 4 ? (gated_ ? 4 : 8) : gated_ ? 2 : 6;
-  int64_t wanted = ceilDiv(wantedTasks, partition_.rowBlocks * planes_);
-  int64_t unitFlops = 2 * partition_.rowBlock * main_.terms() * 16 * (gated_ ? 2 : 1);
-  int64_t least = ceilDiv(minTaskFlops, unitFlops);
-  partition_.unitBlock = std::min(roundUp(std::max(ceilDiv(units_, wanted), least), granule), roundUp(units_, granule));
+  int64_t unitFlops = 2 * partition_.rowBlock * main_.terms() * 16 * (gated_ ? 2 : 1), unitBlock = units_;
+  for (TaskGoal goal : taskGoals) {
+    if (rank_ && goal.tasks > taskGoals[0].tasks)
+      break; // every column block computes the task's LoRA rows anew
+    int64_t blocks = ceilDiv(goal.tasks, partition_.rowBlocks * planes_);
+    unitBlock = std::min(unitBlock, std::max(ceilDiv(units_, blocks), ceilDiv(goal.flops, unitFlops)));
+  }
+  partition_.unitBlock = roundUp(unitBlock, granule);
   partition_.unitBlocks = ceilDiv(units_, partition_.unitBlock);
   launch_.grid = planes_ * partition_.rowBlocks * partition_.unitBlocks;
   tileBytes_ = shape_.rows * shape_.panels * 64;

@@ -39,10 +39,12 @@ inline constexpr int64_t chunkTerms = 128, chunkMaxTerms = 160, planeChunkTerms 
 inline constexpr int64_t maxChainedSegments = 7;
 /// Steps of the reduction that are written out, and bytes the weight is fetched ahead.
 inline constexpr int64_t reductionUnroll = 4, prefetchBytes = 2048;
-/// A launch is cut into about this many tasks along the columns when the rows alone give fewer…
-inline constexpr int64_t wantedTasks = 16;
-/// …as long as a task keeps this much work (flop).
-inline constexpr int64_t minTaskFlops = 400000;
+/// A launch is cut along the columns, when the rows alone give fewer tasks, into about `tasks` of them as long as each keeps
+/// `flops`: a few tasks even when they are small, many (for many threads) when they stay large against the cost of a task.
+struct TaskGoal {
+  int64_t tasks, flops;
+};
+inline constexpr TaskGoal taskGoals[] = {{16, 400000}, {64, 8000000}};
 /// Epilogues costlier than this (vector instructions) run in a loop over the rows instead of being written out per vector.
 inline constexpr int inlineEpilogueCost = 4;
 
