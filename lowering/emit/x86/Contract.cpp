@@ -226,6 +226,15 @@ LogicalResult Contraction::emitTile(Value row, int rows, Value unit, int units, 
     source.bElement = kb_.f32();
     source.bOffset = source.firstPanel = kb_.i(0);
   }
+  if (form_ != kernel::ContractForm::conv2d && partition_.rowBlock > shape_.rows) {
+    // The first row tiles of a panel group fetch the next group, one line per step, so that it is in L2 when its turn comes.
+    // (A convolution has many row tiles per group and gains nothing.) A tile fetches K / 4 lines of 64 bytes.
+    const int64_t bytes = w_.element().getIntOrFloatBitWidth() / 8, lineElements = 64 / bytes;
+    Value tile = kb_.div(kb_.sub(row, blockStart_), shape_.rows), here = kb_.add(main_.bOffset, kb_.mul(kb_.mul(unit, panelsPerUnit), main_.panelStride()));
+    Value next = kb_.add(kb_.add(here, panels * main_.panelStride()), kb_.mul(tile, main_.terms() / reductionUnroll * lineElements));
+    Value from = arith::SelectOp::create(kb_.b, kb_.loc, kb_.less(tile, kb_.i(panels * bytes)), next, here);
+    source.ahead = kb_.address(main_.b, from, main_.bElement);
+  }
   SmallVector<Value> acc;
   Value totals = reduction_->tile();
   if (separate_) {
@@ -301,7 +310,7 @@ LogicalResult Contraction::emitBody() {
     epilogue_.emplace(kb_, op_.getEpilogue(), op_.getExtras(), op_.getMaps(), op_.getResult());
   if (rank_) {
     const Operand &loraB = kb_.operand(op_.getLoraB());
-    lora_ = {scratchAt(tileBytes_ + totalsBytes_), kb_.f32(), loraB.base, loraB.element(), kb_.i(0), Value(), rank_};
+    lora_ = {scratchAt(tileBytes_ + totalsBytes_), kb_.f32(), loraB.base, loraB.element(), kb_.i(0), Value(), Value(), rank_};
   }
 
   // Column blocks outermost: a thread's run of tasks then reads the same part of the weight again and again.

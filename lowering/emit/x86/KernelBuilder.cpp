@@ -363,7 +363,9 @@ Value KernelBuilder::stack(int64_t bytes) {
   return LLVM::AllocaOp::create(b, loc, ptr(), b.getI8Type(), i(bytes), /*alignment=*/64);
 }
 
-void KernelBuilder::prefetch(Value base, Value offset, Type element) { LLVM::Prefetch::create(b, loc, address(base, offset, element), /*rw=*/0, /*hint=*/3, /*cache=*/1); }
+void KernelBuilder::prefetch(Value base, Value offset, Type element, int nearness) {
+  LLVM::Prefetch::create(b, loc, address(base, offset, element), /*rw=*/0, /*hint=*/nearness, /*cache=*/1);
+}
 
 // ---------------------------------------------------------------- affine accesses
 

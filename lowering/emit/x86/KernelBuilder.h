@@ -141,7 +141,8 @@ public:
   Value mask(int64_t count, int lanes);
   /// Room on the stack for `bytes`, 64-byte aligned, allocated once at the function's entry.
   Value stack(int64_t bytes);
-  void prefetch(Value base, Value offset, Type element);
+  /// Fetches the line at an offset for reading; nearness 3: into L1, 2: into L2.
+  void prefetch(Value base, Value offset, Type element, int nearness = 3);
 
   // ---- elements addressed by affine maps
   /// The operand's element offset under `map`, as one affine expression in the map's dimensions.

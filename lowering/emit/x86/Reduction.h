@@ -15,6 +15,7 @@ struct ProductSource {
   Type bElement;
   Value bOffset;             ///< elements, where panel 0 starts
   Value firstPanel;          ///< when set: panels of a tile are counted from here instead of from the tile's own panel
+  Value ahead;               ///< when set: address from where the loop fetches one line per unrolled step into L2
   int64_t length = 0;        ///< elements of one segment
   int64_t segments = 1;
   std::function<Value(Value)> segmentOffset = nullptr; ///< null when there is one segment
@@ -41,8 +42,8 @@ public:
   void spill(ArrayRef<Value> accumulators);
 
 private:
-  SmallVector<Value> chain(const ProductSource &source, ArrayRef<Value> rows, ArrayRef<Value> panelOffsets, Value length, int64_t knownMultiple, SmallVector<Value> init);
-  SmallVector<Value> steps(const ProductSource &source, ArrayRef<Value> rows, ArrayRef<Value> panelOffsets, Value lower, Value upper, int64_t unroll, SmallVector<Value> init);
+  SmallVector<Value> chain(const ProductSource &source, ArrayRef<Value> rows, ArrayRef<Value> panelOffsets, Value ahead, Value length, int64_t knownMultiple, SmallVector<Value> init);
+  SmallVector<Value> steps(const ProductSource &source, ArrayRef<Value> rows, ArrayRef<Value> panelOffsets, Value ahead, Value lower, Value upper, int64_t unroll, SmallVector<Value> init);
 
   KernelBuilder &kb_;
   Value tile_;
