@@ -9,6 +9,8 @@ namespace hb {
 /// A fused kernel reads at most this many tensors (registers and memory streams run out) and computes at most this many ops.
 static constexpr size_t kMostOperands = 8;
 static constexpr int kMostScalarOps = 64;
+/// A slice is short when its reader has this many times its elements.
+static constexpr int64_t kShortSlice = 8;
 /// Work that may be repeated when the consumer reads an element several times.
 static constexpr int kCheapScalarOps = 2;
 
@@ -66,6 +68,16 @@ struct Producer {
 } // namespace
 
 static bool movesOnly(kernel::MapOp map) { return scalarOps(map.getBody()) == 0; }
+
+/// Some input is read from a fixed distance on: a slice that does not start at the first element.
+static bool hasOffset(kernel::MapOp map) {
+  return llvm::any_of(inputsOf(map), [](const MapInput &input) {
+    return llvm::any_of(input.map.getResults(), [](AffineExpr index) {
+      auto constant = dyn_cast<AffineConstantExpr>(index);
+      return constant ? constant.getValue() != 0 : index.getKind() == AffineExprKind::Add;
+    });
+  });
+}
 
 /// Whether everything that reads `value`, through views too, is `reader`.
 static bool onlyReader(Value value, Operation *reader) {
@@ -126,6 +138,10 @@ static std::optional<Producer> producerOf(const Consumer &consumer, const MapInp
   int64_t points = 1;
   for (int64_t extent : consumer.space)
     points *= extent;
+  // A short slice that is broadcast (one block's part of all time shifts) costs nothing to cut out, and the large kernel that
+  // reads it stays equal to its siblings, which read other slices.
+  if (hasOffset(producer) && tensorOf(value).getNumElements() * kShortSlice <= points)
+    return std::nullopt;
   if (points > tensorOf(value).getNumElements() && scalarOps(producer.getBody()) > kCheapScalarOps)
     return std::nullopt;
   if (onlyReader(value, consumer.op))

@@ -12,7 +12,13 @@ namespace hb {
 #define GEN_PASS_REGISTRATION
 #include "lowering/kernels/Passes.h.inc"
 
+/// What a target asks of the phase.
+struct KernelsOptions {
+  bool winograd = false; ///< the target has the winograd family and float32 accuracy to spare for it
+};
+
 /// Adds the passes of the phase to a pass manager of modules. Expects nn on channels-last pictures.
-void buildKernelsPhase(mlir::OpPassManager &passes);
+void buildKernelsPhase(mlir::OpPassManager &passes, const KernelsOptions &options);
+inline void buildKernelsPhase(mlir::OpPassManager &passes) { buildKernelsPhase(passes, {}); }
 
 } // namespace hb

@@ -7,10 +7,12 @@ using namespace mlir;
 
 namespace hb {
 
-void buildKernelsPhase(OpPassManager &passes) {
+void buildKernelsPhase(OpPassManager &passes, const KernelsOptions &options) {
   passes.addNestedPass<func::FuncOp>(createHbFormKernels());
   passes.addNestedPass<func::FuncOp>(createHbFuseEpilogues());
   passes.addNestedPass<func::FuncOp>(createCSEPass()); // scalar regions repeat what their parts had in common
+  if (options.winograd)
+    passes.addNestedPass<func::FuncOp>(createHbSelectWinograd());
   passes.addPass(createHbOutlineKernels());
 }
 

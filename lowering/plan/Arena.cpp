@@ -31,21 +31,41 @@ static int64_t placeInOrder(std::vector<ArenaBlock> &blocks, const std::vector<i
   return used;
 }
 
+/// How often orders may be repaired: each try compares every pair of blocks.
+static int64_t repairTries(size_t blocks) {
+  constexpr int64_t kComparisons = 300'000'000, kMostTries = 200;
+  int64_t pairs = static_cast<int64_t>(blocks) * static_cast<int64_t>(blocks) + 1;
+  return std::min(kMostTries, kComparisons / pairs);
+}
+
 int64_t assignOffsets(std::vector<ArenaBlock> &blocks) {
+  int64_t bound = peakOf(blocks).bytes, best = INT64_MAX;
+  std::vector<ArenaBlock> kept = blocks;
   std::vector<int> order(blocks.size());
-  std::iota(order.begin(), order.end(), 0);
-  // Stable orders with ties by position: the plan is the same on every machine.
-  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return blocks[a].size > blocks[b].size; });
-  std::vector<ArenaBlock> bySize = blocks;
-  int64_t usedBySize = placeInOrder(bySize, order);
+  auto attempt = [&] {
+    int64_t used = placeInOrder(blocks, order);
+    if (used < best) {
+      best = used;
+      kept = blocks;
+    }
+    return used;
+  };
   auto area = [&](int i) { return static_cast<double>(blocks[i].size) * static_cast<double>(blocks[i].end - blocks[i].begin + 1); };
-  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return area(a) > area(b); });
-  int64_t usedByArea = placeInOrder(blocks, order);
-  if (usedBySize <= usedByArea) {
-    blocks = std::move(bySize);
-    return usedBySize;
+  for (bool byArea : {false, true}) {
+    std::iota(order.begin(), order.end(), 0);
+    // Stable orders with ties by position: the plan is the same on every machine.
+    std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return byArea ? area(a) > area(b) : blocks[a].size > blocks[b].size; });
+    int64_t used = attempt();
+    for (int64_t i = 0; i < repairTries(blocks.size()) && best > bound; ++i) {
+      // What ends highest had to go on top of others: next time it chooses first.
+      std::stable_partition(order.begin(), order.end(), [&](int block) { return blocks[block].offset + blocks[block].size == used; });
+      used = attempt();
+    }
+    if (best <= bound)
+      break;
   }
-  return usedByArea;
+  blocks = std::move(kept);
+  return blocks.empty() ? 0 : best;
 }
 
 Peak peakOf(const std::vector<ArenaBlock> &blocks) {

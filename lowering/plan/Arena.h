@@ -20,10 +20,11 @@ inline constexpr int64_t kReadablePadding = 64;
 
 inline int64_t roundUp(int64_t bytes) { return (bytes + kArenaAlignment - 1) / kArenaAlignment * kArenaAlignment; }
 
-/// Chooses offsets so that blocks whose lifetimes meet do not overlap; returns the bytes used. Greedy: blocks in descending
-/// order of a measure, each into the tightest gap between the blocks placed before that live at the same time. Two
-/// measures (size; size × lifetime) are tried and the smaller arena is kept: the problem is NP-hard, and no single order
-/// wins everywhere (Pisarchyk & Lee 2020, "Efficient Memory Management for Deep Neural Net Inference").
+/// Chooses offsets so that blocks whose lifetimes meet do not overlap; returns the bytes used. Greedy: blocks in some order,
+/// each into the tightest gap between the blocks placed before that live at the same time. Several orders are tried (by
+/// size, by size x lifetime; then again with the blocks that stuck out moved to the front) and the smallest arena is kept:
+/// the problem is NP-hard, and no single order wins everywhere (Pisarchyk & Lee 2020, "Efficient Memory Management for Deep
+/// Neural Net Inference"). Deterministic.
 int64_t assignOffsets(std::vector<ArenaBlock> &blocks);
 
 /// The largest sum of sizes alive at any command, and that command: no assignment can use less.
