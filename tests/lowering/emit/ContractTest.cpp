@@ -161,18 +161,18 @@ TEST(Contract, Lora) {
   }
 }
 
-/// a and the result strided, extras on broken-up rows: per batch and column, per row, transposed, a scalar.
+/// a and the result strided, extras on broken-up rows: per batch and column, per row, transposed, a scalar, divided indices.
 TEST(Contract, StridesAndMaps) {
   const int64_t b = 3, t = 7, k = 45, n = 37;
   const std::string at = "tensor<3x7x45xf32, #kernel.strided<5, [900, 60, 1]>>", yt = "tensor<3x7x37xf32, #kernel.strided<2, [500, 50, 1]>>";
   const std::string wt = "tensor<37x45xf32, #kernel.packed<panel16>>";
-  const std::string text = "kernel.def @k(%x: " + at + ", %w: " + wt + ", %p: tensor<3x37xf32>, %q: tensor<7xf32>, %r: tensor<37x7xf32>, %z: tensor<f32>) -> " + yt +
+  const std::string text = "kernel.def @k(%x: " + at + ", %w: " + wt + ", %p: tensor<3x37xf32>, %q: tensor<7xf32>, %r: tensor<37x7xf32>, %z: tensor<f32>, %o: tensor<12x2xf32>) -> " + yt +
                            " {\n %y = kernel.contract linear a(%x : " + at + ") weight(%w : " + wt +
-                           ") extras(%p, %q, %r, %z : tensor<3x37xf32>, tensor<7xf32>, tensor<37x7xf32>, tensor<f32>) {maps = [affine_map<(b, t, n) -> (b, n)>, affine_map<(b, t, n) -> (t)>, "
-                           "affine_map<(b, t, n) -> (n, t)>, affine_map<(b, t, n) -> ()>]} -> " +
-                           yt + " {\n ^bb0(%acc: f32, %p0: f32, %q0: f32, %r0: f32, %z0: f32):\n  %1 = arith.addf %acc, %p0 : f32\n  %2 = arith.mulf %1, %q0 : f32\n  %3 = arith.addf %2, %r0 : f32\n" +
-                           "  %4 = arith.mulf %3, %z0 : f32\n  kernel.yield %4 : f32\n }\n kernel.return %y : " + yt + "\n}";
-  std::vector<float> x = randomVector(3000, 1), w = randomVector(n * k, 2), p = randomVector(b * n, 3), q = randomVector(t, 4), r = randomVector(n * t, 5), z = {1.5f};
+                           ") extras(%p, %q, %r, %z, %o : tensor<3x37xf32>, tensor<7xf32>, tensor<37x7xf32>, tensor<f32>, tensor<12x2xf32>) {maps = [affine_map<(b, t, n) -> (b, n)>, affine_map<(b, t, n) -> (t)>, "
+                           "affine_map<(b, t, n) -> (n, t)>, affine_map<(b, t, n) -> ()>, affine_map<(b, t, n) -> ((n + t) floordiv 4, n mod 2)>]} -> " +
+                           yt + " {\n ^bb0(%acc: f32, %p0: f32, %q0: f32, %r0: f32, %z0: f32, %o0: f32):\n  %1 = arith.addf %acc, %p0 : f32\n  %2 = arith.mulf %1, %q0 : f32\n  %3 = arith.addf %2, %r0 : f32\n" +
+                           "  %4 = arith.mulf %3, %z0 : f32\n  %5 = arith.addf %4, %o0 : f32\n  kernel.yield %5 : f32\n }\n kernel.return %y : " + yt + "\n}";
+  std::vector<float> x = randomVector(3000, 1), w = randomVector(n * k, 2), p = randomVector(b * n, 3), q = randomVector(t, 4), r = randomVector(n * t, 5), z = {1.5f}, o = randomVector(24, 6);
   Buffer<char> pw = packPanels(w, n, k, Storage::F32);
   std::vector<double> want;
   for (int64_t ib = 0; ib < b; ++ib)
@@ -181,15 +181,15 @@ TEST(Contract, StridesAndMaps) {
         double sum = p[ib * n + in];
         for (int64_t ik = 0; ik < k; ++ik)
           sum += double(x[5 + ib * 900 + it * 60 + ik]) * w[in * k + ik];
-        want.push_back((sum * q[it] + r[in * t + it]) * z[0]);
+        want.push_back((sum * q[it] + r[in * t + it]) * z[0] + o[(in + it) / 4 * 2 + in % 2]);
       }
-  Buffer<float> bx = toBuffer(x), bp = toBuffer(p), bq = toBuffer(q), br = toBuffer(r), bz = toBuffer(z);
+  Buffer<float> bx = toBuffer(x), bp = toBuffer(p), bq = toBuffer(q), br = toBuffer(r), bz = toBuffer(z), bo = toBuffer(o);
   for (const x86::X86Target &target : runnableTargets()) {
     SCOPED_TRACE(target.cpu);
     Kernel kernel = compileKernel(text, target);
     ASSERT_NE(kernel.function, nullptr) << kernel.error;
     Buffer<float> y(1600);
-    kernel.run({&bx[0], &pw[0], &bp[0], &bq[0], &br[0], &bz[0], &y[0]});
+    kernel.run({&bx[0], &pw[0], &bp[0], &bq[0], &br[0], &bz[0], &bo[0], &y[0]});
     std::vector<float> got;
     for (int64_t ib = 0; ib < b; ++ib)
       for (int64_t it = 0; it < t; ++it)
