@@ -179,8 +179,8 @@ Value toF64(KernelBuilder &kb, Value x) { return arith::ExtFOp::create(kb.b, kb.
 Value toF32(KernelBuilder &kb, Value x) { return arith::TruncFOp::create(kb.b, kb.loc, withFloat(x, kb.f32()), x); }
 
 SmallVector<Value> sumRow(KernelBuilder &kb, int64_t count, int results, const std::function<SmallVector<Value>(ArrayRef<Value>, Value, int)> &step, int64_t inFlight) {
-  // With eight lanes and four chains in flight 2048 elements are chains of 64.
-  const int64_t piece = 512 * inFlight, whole = count > piece ? count / piece * piece : 0;
+  // Chains of 32 links with eight lanes, 16 with sixteen.
+  const int64_t piece = 256 * inFlight, whole = count > piece ? count / piece * piece : 0;
   auto portion = [&](Value from, int64_t size) {
     SmallVector<Value> sums = foldRow(kb, size, results, sumFold(kb), [&](ArrayRef<Value> running, Value at, int lanes) { return step(running, kb.add(from, at), lanes); }, inFlight);
     for (Value &sum : sums)
