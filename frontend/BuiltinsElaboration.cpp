@@ -66,7 +66,8 @@ Value has(Call &call) {
   return value && !value->isNone();
 }
 
-std::string textOf(const Value &value) {
+std::string textOf(const Value &value, Call &call) {
+  Elaborator::Level level(call.elaborator, call.span);
   if (const std::string *text = value.string())
     return *text;
   if (auto *integer = value.as<int64_t>())
@@ -77,8 +78,11 @@ std::string textOf(const Value &value) {
     return *flag ? "true" : "false";
   if (const List *list = value.list()) {
     std::string text = "[";
-    for (const Value &item : *list)
-      text += (text.size() > 1 ? ", " : "") + textOf(item);
+    for (const Value &item : *list) {
+      text += (text.size() > 1 ? ", " : "") + textOf(item, call);
+      if (text.size() > 1'000'000)
+        call.elaborator.fail(124, call.span, "a text of at most 1,000,000 bytes", "more", "");
+    }
     return text + "]";
   }
   return describe(value);
@@ -229,7 +233,7 @@ const Builtin kRows[] = {
     {"is_list", "x", [](Call &c) -> Value { return c.values[0].list() != nullptr; }},
     {"is_record", "x", [](Call &c) -> Value { return c.values[0].record() != nullptr; }},
     {"is_string", "x", [](Call &c) -> Value { return c.values[0].string() != nullptr; }},
-    {"str", "x", [](Call &c) -> Value { return textOf(c.values[0]); }},
+    {"str", "x", [](Call &c) -> Value { return textOf(c.values[0], c); }},
     {"int", "x", toInt},
     {"float", "x", [](Call &c) -> Value { return Arguments(c).number(0); }},
     {"div", "a b", divide},

@@ -181,6 +181,7 @@ Value cast(Call &call) {
 
 /// Collects the numbers of nested lists and the shape they span.
 void flatten(Arguments &a, const Value &value, size_t depth, std::vector<int64_t> &shape, std::vector<double> &numbers) {
+  Elaborator::Level level(a.e, a.span(0));
   const List *list = value.list();
   if (!list) {
     if (depth != shape.size())

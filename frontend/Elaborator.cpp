@@ -25,9 +25,9 @@ Elaborator::Level::Level(Elaborator &elaborator, Span span) : elaborator(elabora
     --elaborator.depth_;
     fail(124, span, "at most 1,000 nested evaluations", "more", "a module or function probably contains itself");
   }
-  if (++elaborator.steps_ > 200'000'000) {
+  if (++elaborator.steps_ > 20'000'000) {
     --elaborator.depth_;
-    fail(124, span, "a program that elaborates in a reasonable time", "more than 200,000,000 steps", "look for a loop with too many iterations");
+    fail(124, span, "a program that elaborates in a reasonable time", "more than 20,000,000 steps", "look for a loop with too many iterations");
   }
 }
 

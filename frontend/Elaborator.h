@@ -156,6 +156,7 @@ public:
 
 private:
   friend struct Level;
+  Value evaluateKind(const ast::Expr &expr, const Env &env);
   Value evaluateUnary(const ast::Expr &expr, const Env &env);
   Value evaluateBinary(const ast::Expr &expr, const Env &env);
   Value arithmetic(const std::string &op, const Value &a, const Value &b, const ast::Expr &expr, const Env &env);

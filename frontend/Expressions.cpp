@@ -46,6 +46,17 @@ void poison(const ast::Pattern &pattern, const Env &env) {
 
 Value Elaborator::evaluate(const Expr &expr, const Env &env) {
   Level level(*this, expr.span);
+  try {
+    return evaluateKind(expr, env);
+  } catch (Failure &failure) {
+    // Limits of values are noticed where no place is known; the innermost expression is the place.
+    if (failure.diagnostic.number && !failure.diagnostic.span.file && failure.diagnostic.place.empty())
+      failure.diagnostic.span = expr.span;
+    throw;
+  }
+}
+
+Value Elaborator::evaluateKind(const Expr &expr, const Env &env) {
   switch (expr.kind) {
   case ExprKind::Int: return expr.integer;
   case ExprKind::Float: return expr.real;

@@ -85,6 +85,9 @@ void Elaborator::bindParameters(const std::vector<ast::Parameter> &parameters, c
 
 Value Elaborator::instantiate(const ModuleValue &module, const std::vector<ast::Named> &arguments, const Env &env, Span span) {
   Level level(*this, span);
+  // A config that asks for a billion layers must not eat the memory first. The largest network here has 3,000 instances.
+  if (instances.size() >= 200'000)
+    fail(124, span, "at most 200,000 module instances", "more", "look at the counts in the config");
   Instance &instance = instances.emplace_back();
   instance.module = module.module;
   instance.file = module.file;
@@ -185,6 +188,7 @@ void Elaborator::declareMember(const ast::Stmt &stmt, Instance &instance, const 
 }
 
 void Elaborator::attach(const Value &value, Instance &parent, const std::string &segment, Span span) {
+  Level level(*this, span);
   Node *node = nullptr;
   if (auto *instance = value.as<Instance *>())
     node = *instance;

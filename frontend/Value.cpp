@@ -1,6 +1,7 @@
 #include "frontend/Value.h"
 
 #include "frontend/Components.h"
+#include "frontend/Diagnostic.h"
 #include "runtime/base/Text.h"
 
 #include "mlir/IR/BuiltinTypes.h"
@@ -28,14 +29,59 @@ const std::string *Value::string() const {
 }
 const List *Value::list() const {
   auto *list = as<ListPtr>();
-  return list ? list->get() : nullptr;
+  return list ? &(*list)->items : nullptr;
 }
 const Record *Value::record() const {
   auto *record = as<RecordPtr>();
   return record ? record->get() : nullptr;
 }
 
-bool equal(const Value &a, const Value &b) {
+namespace {
+
+constexpr int kMaxDepth = 200;
+
+[[noreturn]] void tooLarge(const char *expected) {
+  Failure failure;
+  failure.diagnostic.number = 124;
+  failure.diagnostic.expected = expected;
+  failure.diagnostic.found = "more";
+  throw failure;
+}
+
+int checkedDepth(int inner) {
+  if (inner >= kMaxDepth)
+    tooLarge("lists and records nested at most 200 deep");
+  return inner + 1;
+}
+
+} // namespace
+
+Value::Value(List items) {
+  int depth = 0;
+  for (const Value &item : items)
+    depth = std::max(depth, item.depth());
+  depth = checkedDepth(depth);
+  payload = std::make_shared<const ListBox>(ListBox{std::move(items), depth});
+}
+
+Value::Value(Record record) {
+  int depth = 0;
+  for (const auto &entry : record.entries)
+    depth = std::max(depth, entry.second.depth());
+  record.depth = checkedDepth(depth);
+  payload = std::make_shared<const Record>(std::move(record));
+}
+
+int Value::depth() const {
+  if (auto *list = as<ListPtr>())
+    return (*list)->depth;
+  const Record *object = record();
+  return object ? object->depth : 0;
+}
+
+static bool equalWithin(const Value &a, const Value &b, int &budget) {
+  if (--budget < 0)
+    tooLarge("lists of at most 1,000,000 values to compare");
   auto number = [](const Value &value) -> std::optional<double> {
     if (auto *integer = value.as<int64_t>())
       return static_cast<double>(*integer);
@@ -52,12 +98,17 @@ bool equal(const Value &a, const Value &b) {
   if (a.as<bool>() && b.as<bool>())
     return *a.as<bool>() == *b.as<bool>();
   if (auto *x = a.list(), *y = b.list(); x && y)
-    return x->size() == y->size() && std::equal(x->begin(), x->end(), y->begin(), equal);
+    return x == y || (x->size() == y->size() && std::equal(x->begin(), x->end(), y->begin(), [&](const Value &l, const Value &r) { return equalWithin(l, r, budget); }));
   if (a.as<DTypeValue>() && b.as<DTypeValue>())
     return a.as<DTypeValue>()->name == b.as<DTypeValue>()->name;
   if (a.as<Instance *>() && b.as<Instance *>())
     return *a.as<Instance *>() == *b.as<Instance *>();
   return a.isNone() && b.isNone();
+}
+
+bool equal(const Value &a, const Value &b) {
+  int budget = 1'000'000;
+  return equalWithin(a, b, budget);
 }
 
 std::string kindName(const Value &value) {

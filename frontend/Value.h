@@ -20,13 +20,20 @@ struct ParamNode;
 struct Value;
 
 using List = std::vector<Value>;
-using ListPtr = std::shared_ptr<const List>;
+
+/// A list and how deep it nests: whoever walks values recurses, and so does their destructor.
+struct ListBox {
+  List items;
+  int depth = 1;
+};
+using ListPtr = std::shared_ptr<const ListBox>;
 
 /// An ordered record. Records read from a config know the component and the dotted key they stand for.
 struct Record {
   std::vector<std::pair<std::string, Value>> entries;
   Component *component = nullptr;
   std::string path;
+  int depth = 1;
 
   const Value *find(std::string_view key) const;
 };
@@ -62,17 +69,21 @@ struct Value {
   Value() = default;
   template <typename T> Value(T value) : payload(std::move(value)) {}
   Value(std::string text) : payload(std::make_shared<const std::string>(std::move(text))) {}
-  Value(List items) : payload(std::make_shared<const List>(std::move(items))) {}
-  Value(Record record) : payload(std::make_shared<const Record>(std::move(record))) {}
+  /// Both refuse (HB0124) what nests more than 200 deep.
+  Value(List items);
+  Value(Record record);
 
   template <typename T> const T *as() const { return std::get_if<T>(&payload); }
   bool isNone() const { return std::holds_alternative<std::monostate>(payload); }
   const std::string *string() const;
   const List *list() const;
   const Record *record() const;
+  /// 0 for everything but lists and records.
+  int depth() const;
 };
 
-/// Equality of elaboration values; values of different kinds are different, except that 1 == 1.0.
+/// Equality of elaboration values; values of different kinds are different, except that 1 == 1.0. Lists may share parts and be
+/// exponentially larger than they look: after a million comparisons this fails with HB0124.
 bool equal(const Value &a, const Value &b);
 /// `an int`, `a tensor`: the kind, for "expected a tensor".
 std::string kindName(const Value &value);
