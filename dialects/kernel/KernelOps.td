@@ -121,7 +121,8 @@ def Kernel_ContractOp : Kernel_PureOp<"contract", [AttrSizedOperandSegments]> {
   let description = [{
     * `linear`: `a` is `[…, K]` (any leading axes; the last axis contiguous), `weight` logically `[N, K]`.
     * `conv2d`: `a` is `[B, H, W, C]` and already padded, `weight` logically `[O, C, kh, kw]`, `strides` as given, no padding.
-    * `planes`: `a` is `[P, T, K]`, `weight` `[P]` packed planes of `[N, K]` (Winograd), the result `[P, T, N]`, no epilogue.
+    * `planes`: `a` is `[P, T, K]`, `weight` logically `[N, K, 3, 3]`, packed as P transformed planes (Winograd), the result
+      `[P, T, N]`, no epilogue.
 
     With `gated`, the weight has layout `gated_panel16` and 2·N rows; the epilogue's first two arguments are the value and
     the gate accumulator and the result is `[…, N]`; otherwise its first argument is the accumulator. The further arguments

@@ -62,15 +62,7 @@ LogicalResult WeightOp::verify() {
   int64_t elements = 0;
   for (auto source : getSources().getAsRange<SourceAttr>())
     elements += source.getType().getNumElements();
-  // A transformed 3x3 kernel has another number of elements: [planes, N, K] from [N, K, 3, 3].
-  auto layout = layoutOf(getResult());
-  bool winograd = layout == WeightLayout::winograd_f2 || layout == WeightLayout::winograd_f4x2;
-  int64_t wanted = tensorType(getResult()).getNumElements();
-  if (winograd) {
-    if (failed(expectRank(*this, "a transformed weight", getResult(), 3)))
-      return failure();
-    wanted = shape(getResult())[1] * shape(getResult())[2] * 9;
-  }
+  int64_t wanted = tensorType(getResult()).getNumElements(); // of the logical shape, whatever the layout makes of it
   return elements == wanted ? success() : violated(*this, "sources of " + Twine(wanted) + " elements", Twine(elements));
 }
 

@@ -49,9 +49,11 @@ static LogicalResult verifyForm(ContractOp op, int64_t &rows, int64_t &depth) {
     break;
   }
   case ContractForm::planes:
-    if (weight.size() != 3 || a.size() != 3 || a[0] != weight[0] || a[2] != weight[2])
-      return violated(op, "a as [P, T, K] and weight as [P, N, K]", shapeText(a) + " and " + shapeText(weight));
-    rows = weight[1], depth = weight[2];
+    if (weight.size() != 4 || weight[2] != 3 || weight[3] != 3 || a.size() != 3 || a[2] != weight[1])
+      return violated(op, "a as [P, T, K] and weight as [N, K, 3, 3]", shapeText(a) + " and " + shapeText(weight));
+    if (a[0] != (layoutOf(op.getWeight()) == WeightLayout::winograd_f2 ? 16 : 24))
+      return violated(op, "as many planes as the weight's layout has", Twine(a[0]));
+    rows = weight[0], depth = weight[1];
     wanted.back() = rows;
     if (op.getGated() || op.getLoraA() || !op.getExtras().empty())
       return violated(op, "planes without gate, adapter or extras", "some");

@@ -20,8 +20,8 @@ static int64_t regionOps(Region &region) {
 static int64_t contractFlops(kernel::ContractOp op) {
   int64_t rows = elements(op.getResult()) / std::max<int64_t>(tensor(op.getResult()).getShape().back(), 1);
   RankedTensorType weight = tensor(op.getWeight());
-  // Planes: the weight is [P, N, K] and every row belongs to one plane; otherwise [N, K…] and every row meets all of it.
-  int64_t products = op.getForm() == kernel::ContractForm::planes ? weight.getNumElements() / weight.getDimSize(0) : weight.getNumElements();
+  // Planes: the weight is [N, K, 3, 3] and every row meets one transformed point of it; otherwise all of it.
+  int64_t products = op.getForm() == kernel::ContractForm::planes ? weight.getNumElements() / 9 : weight.getNumElements();
   int64_t flops = 2 * rows * products + elements(op.getResult()) * regionOps(op.getEpilogue());
   if (op.getLoraA())
     flops += 2 * rows * (elements(op.getLoraA()) + elements(op.getLoraB())) + rows * elements(op.getLoraScale());
@@ -73,8 +73,9 @@ int64_t tensorBytes(RankedTensorType type) {
   case WeightLayout::gated_panel16:
     return 2 * padded(shape[0] / 2) * trailing(1) * size;
   case WeightLayout::winograd_f2:
+    return 16 * padded(shape[0]) * shape[1] * size;
   case WeightLayout::winograd_f4x2:
-    return shape[0] * padded(shape[1]) * shape[2] * size; // [planes, N, K]
+    return 24 * padded(shape[0]) * shape[1] * size;
   }
   return 0;
 }

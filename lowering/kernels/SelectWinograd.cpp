@@ -63,7 +63,7 @@ struct SelectWinograd : impl::HbSelectWinogradBase<SelectWinograd> {
     OpBuilder b(stored);
     Type f32 = b.getF32Type();
     auto packed = kernel::PackedAttr::get(b.getContext(), t.layout);
-    Value transformed = kernel::WeightOp::create(b, stored.getLoc(), RankedTensorType::get({planes, weight[0], weight[1]}, f32, packed), stored.getSources());
+    Value transformed = kernel::WeightOp::create(b, stored.getLoc(), RankedTensorType::get(weight, f32, packed), stored.getSources());
     b.setInsertionPoint(op);
     Location where = op.getLoc();
     int64_t m[] = {t.rows, t.columns};
