@@ -2,6 +2,8 @@
 //
 //   kernel_bench [--target x86-64,cpu=…] [--reps N] [--save FILE] [case …]
 //   case: linear:MxKxN[:f16|bf16][:gelu|residual|gated|lora]   conv:HxWxCxO[:f16]   planes:PxTxKxN
+//         winoin:HxWxC[:f4]   winoout:HxWxC[:f4]   (transforms of F(2×2) or F(4×2); their flop count is that of the direct
+//         convolution C → C, so that the sum of the three times compares with conv)
 //
 // Prints, per case, the best time of N, GFLOP/s, the share of the probe (measured before and after every run; the best
 // counts) and the kernel's compile time. CPU time of the thread, so that a busy machine disturbs less.
@@ -103,12 +105,28 @@ static Case makeCase(const std::string &spec) {
     c.flops = 2.0 * h * w * co * ci * 9;
   } else if (parts[0] == "planes") {
     long p = d[0], t = d[1], k = d[2], n = d[3];
-    std::string at = "tensor<" + s(p) + "x" + s(t) + "x" + s(k) + "xf32>", yt = "tensor<" + s(p) + "x" + s(t) + "x" + s(n) + "xf32>";
-    std::string wt = "tensor<" + s(n) + "x" + s(k) + "x3x3xf32, #kernel.packed<" + (p == 16 ? "winograd_f2" : "winograd_f4x2") + ">>";
+    // Planes 64 bytes apart more than they need: their distance is otherwise often a multiple of 4 KiB.
+    std::string at = "tensor<" + s(p) + "x" + s(t) + "x" + s(k) + "xf32, #kernel.strided<0, [" + s(t * k + 16) + ", " + s(k) + ", 1]>>";
+    std::string yt = "tensor<" + s(p) + "x" + s(t) + "x" + s(n) + "xf32, #kernel.strided<0, [" + s(t * n + 16) + ", " + s(n) + ", 1]>>";
+    std::string wt = "tensor<" + s(p) + "x" + s(n) + "x" + s(k) + "xf32, #kernel.packed<" + (p == 16 ? "winograd_f2" : "winograd_f4x2") + ">>";
     c.text = "kernel.def @k(%x: " + at + ", %w: " + wt + ") -> " + yt + " {\n %y = kernel.contract planes a(%x : " + at + ") weight(%w : " + wt + ") {maps = []} -> " + yt +
              " {\n^bb0(%acc: f32):\n kernel.yield %acc : f32\n }\n kernel.return %y : " + yt + "\n}";
-    c.bytes = {size_t(p * t * k * 4), size_t(p * up(n) * k * 4), size_t(p * t * n * 4)};
+    c.bytes = {size_t(p * (t * k + 16) * 4), size_t(p * up(n) * k * 4), size_t(p * (t * n + 16) * 4)};
     c.flops = 2.0 * p * t * n * k;
+  } else if (parts[0] == "winoin" || parts[0] == "winoout") {
+    long h = d[0], w = d[1], ch = d[2], mr = has("f4") ? 4 : 2, p = (mr + 2) * 4, t = h / mr * (w / 2);
+    std::string xt = "tensor<1x" + s(h + 2) + "x" + s(w + 2) + "x" + s(ch) + "xf32>", yt = "tensor<1x" + s(h) + "x" + s(w) + "x" + s(ch) + "xf32>", bt = "tensor<" + s(ch) + "xf32>";
+    std::string pt = "tensor<" + s(p) + "x" + s(t) + "x" + s(ch) + "xf32, #kernel.strided<0, [" + s(t * ch + 16) + ", " + s(ch) + ", 1]>>", m = "m = array<i64: " + s(mr) + ", 2>";
+    size_t planeBytes = p * (t * ch + 16) * 4, pictureBytes = (h + 2) * (w + 2) * ch * 4;
+    if (parts[0] == "winoin") {
+      c.text = "kernel.def @k(%x: " + xt + ") -> " + pt + " {\n %v = kernel.winograd_input %x {" + m + "} : " + xt + " -> " + pt + "\n kernel.return %v : " + pt + "\n}";
+      c.bytes = {pictureBytes, planeBytes};
+    } else {
+      c.text = "kernel.def @k(%p: " + pt + ", %b: " + bt + ") -> " + yt + " {\n %y = kernel.winograd_output %p extras(%b : " + bt + ") {" + m + ", maps = [affine_map<(b, i, j, c) -> (c)>]} : " + pt + " -> " + yt +
+               " {\n^bb0(%acc: f32, %bias: f32):\n %s = arith.addf %acc, %bias : f32\n kernel.yield %s : f32\n }\n kernel.return %y : " + yt + "\n}";
+      c.bytes = {planeBytes, size_t(ch * 4), pictureBytes};
+    }
+    c.flops = 2.0 * h * w * ch * ch * 9;
   }
   return c;
 }

@@ -120,8 +120,8 @@ void Contraction::choosePartition() {
   int64_t granule = m_ <= 4 ? (gated_ ? 4 : 8) : gated_ ? 2 : 6;
   int64_t unitFlops = 2 * partition_.rowBlock * main_.terms() * 16 * (gated_ ? 2 : 1), unitBlock = units_;
   for (TaskGoal goal : taskGoals) {
-    if (rank_ && goal.tasks > taskGoals[0].tasks)
-      break; // every column block computes the task's LoRA rows anew
+    if ((rank_ || planes_ > 1) && goal.tasks > taskGoals[0].tasks)
+      break; // every column block computes the task's LoRA rows anew; planes are tasks enough
     int64_t blocks = ceilDiv(goal.tasks, partition_.rowBlocks * planes_);
     unitBlock = std::min(unitBlock, std::max(ceilDiv(units_, blocks), ceilDiv(goal.flops, unitFlops)));
   }
