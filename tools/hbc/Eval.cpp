@@ -1,5 +1,6 @@
 // hbc eval: runs an entry in the float64 reference evaluator, after import or after a later phase of nn.
 #include "tools/hbc/Commands.h"
+#include "tools/hbc/EvalAdapters.h"
 #include "tools/hbc/ModelOptions.h"
 
 #include "dialects/nn/Nn.h"
@@ -21,6 +22,7 @@ namespace {
 struct EvalOptions {
   ModelOptions model;
   std::string entry, inputs, outputs, after = "import";
+  std::vector<std::string> adapters;
 };
 
 /// Elements as doubles, without the detour over float where that would lose something.
@@ -46,15 +48,18 @@ std::vector<double> readDoubles(const SafetensorsFile &file, const TensorInfo &i
 /// The checkpoints of the module's scopes, opened when the first parameter of one is read.
 class ScopeWeights {
 public:
-  ScopeWeights(mlir::ModuleOp module, std::string folder) : folder_(std::move(folder)) {
+  ScopeWeights(mlir::ModuleOp module, std::string folder, const std::vector<std::string> &adapters)
+      : folder_(std::move(folder)), adapters_(adapterFactors(module, adapters)) {
     if (auto scopes = module->getAttrOfType<mlir::ArrayAttr>("nn.scopes"))
       for (auto scope : scopes.getAsRange<mlir::DictionaryAttr>())
         paths_[scope.getAs<mlir::StringAttr>("name").str()] = scope.getAs<mlir::StringAttr>("path").str();
   }
 
   std::vector<double> read(llvm::StringRef scope, llvm::StringRef key, mlir::RankedTensorType type) {
-    if (scope.starts_with("adapter:"))
-      return {};
+    if (scope.starts_with("adapter:")) {
+      auto factors = adapters_.find({scope.str(), key.str()});
+      return factors == adapters_.end() ? std::vector<double>() : factors->second;
+    }
     auto found = open_.find(scope.str());
     if (found == open_.end())
       found = open_.emplace(scope.str(), Checkpoint::open(pathOf(scope.str()))).first;
@@ -74,6 +79,7 @@ private:
   }
 
   std::string folder_;
+  std::map<std::pair<std::string, std::string>, std::vector<double>> adapters_;
   std::map<std::string, std::string> paths_;
   std::map<std::string, Checkpoint> open_;
 };
@@ -139,7 +145,7 @@ int eval(EvalOptions &options) {
   auto function = module->lookupSymbol<mlir::func::FuncOp>(options.entry);
   if (!function)
     throw Error(703, options.model.import.model, "an entry of the model", "\"" + options.entry + "\"", "");
-  ScopeWeights weights(*module, text ? options.model.import.weightsDir : "");
+  ScopeWeights weights(*module, text ? options.model.import.weightsDir : "", options.adapters);
   nn::Evaluator evaluator([&](llvm::StringRef scope, llvm::StringRef key, mlir::RankedTensorType type) { return weights.read(scope, key, type); });
   writeOutputs(function, evaluator.call(function, readInputs(function, options.inputs)), options.outputs);
   return 0;
@@ -154,6 +160,7 @@ void addEval(CLI::App &app, Action &action) {
   command->add_option("ENTRY", options->entry, "the entry to run")->required();
   command->add_option("--inputs", options->inputs, "safetensors file with the entry's inputs")->required();
   command->add_option("--outputs", options->outputs, "safetensors file to write")->required();
+  command->add_option("--adapter", options->adapters, "PATH[:SCALE]: an adapter (repeatable)")->allow_extra_args(false);
   command->add_option("--after", options->after, "evaluate what this phase leaves: import, simplify or fuse")->check(CLI::IsMember({"import", "simplify", "fuse"}));
   options->model.add(*command);
   command->callback([options, &action] { action = [options] { return eval(*options); }; });
