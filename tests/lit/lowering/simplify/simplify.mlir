@@ -1,5 +1,6 @@
 // Canonical forms.
 // RUN: hb-opt %s -hb-simplify -split-input-file | FileCheck %s
+// RUN: hb-opt %s -hb-simplify=fold-limit=3 -split-input-file | FileCheck %s --check-prefix=LIMIT
 
 // The example of the pass's description.
 // CHECK-LABEL: func.func @transposes
@@ -165,4 +166,17 @@ func.func @units(%x: tensor<2x1x4xf32>) -> (tensor<2x4xf32>, tensor<1x2x1x4xf32>
   %0 = nn.reduce mean %x {axes = array<i64: 1>} : tensor<2x1x4xf32> -> tensor<2x4xf32>
   %1 = nn.broadcast %x : tensor<2x1x4xf32> -> tensor<1x2x1x4xf32>
   return %0, %1 : tensor<2x4xf32>, tensor<1x2x1x4xf32>
+}
+
+// -----
+
+// A result above the limit is not folded (LIMIT runs with a limit of 3 elements).
+// CHECK-LABEL: func.func @limit
+// LIMIT-LABEL: func.func @limit
+func.func @limit() -> tensor<4xf32> {
+  // CHECK-NOT: nn.unary
+  // LIMIT: nn.unary exp
+  %a = nn.constant dense<[1.0, 2.0, 3.0, 4.0]> : tensor<4xf32>
+  %0 = nn.unary exp %a : tensor<4xf32>
+  return %0 : tensor<4xf32>
 }
