@@ -23,6 +23,7 @@ constexpr UnaryRow kUnary[] = {{"silu", nn::UnaryKind::silu, nullptr},       {"g
                                {"cos", nn::UnaryKind::cos, std::cos},        {"sqrt", nn::UnaryKind::sqrt, std::sqrt}, {"sigmoid", nn::UnaryKind::sigmoid, nullptr},
                                {"tanh", nn::UnaryKind::tanh, std::tanh},     {"relu", nn::UnaryKind::relu, nullptr}, {"abs", nn::UnaryKind::abs, std::fabs}};
 
+/// One function for the whole table: on numbers during elaboration where that makes sense, else one op.
 Value unary(Call &call) {
   Arguments a(call);
   const UnaryRow *row = std::find_if(std::begin(kUnary), std::end(kUnary), [&](const UnaryRow &row) { return std::string_view(row.name) == call.builtin.name; });
@@ -36,6 +37,7 @@ Value unary(Call &call) {
   return TensorValue{nn::UnaryOp::create(a.e.builder, a.location(), x.getType(), row->kind, x)};
 }
 
+/// Broadcasts as NumPy does; a number becomes a scalar constant of the other operand's type; ids only compare.
 TensorValue binaryOp(Elaborator &e, nn::BinaryKind kind, const Value &left, const Value &right, Span span, Span leftSpan, Span rightSpan, const std::string &what) {
   auto isNumber = [](const Value &value) { return value.as<int64_t>() || value.as<double>(); };
   mlir::Value a, b;
@@ -90,6 +92,7 @@ Value clamp(Call &call) {
 
 // ---- reductions ----
 
+/// `axis`, `axes`, or all; reduced axes disappear. Nothing to reduce is the operand itself.
 Value reduce(Arguments &a, nn::ReduceKind kind, size_t axisIndex, size_t axesIndex) {
   mlir::Value x = a.real(0);
   auto shape = shapeOf(x);
@@ -136,6 +139,7 @@ Value mean(Call &call) {
   return reduce(a, nn::ReduceKind::mean, 1, 2);
 }
 
+/// max and min have three meanings, told apart by their arguments: two operands, a list of numbers, axes of a tensor.
 Value extreme(Call &call) {
   Arguments a(call);
   bool maximum = std::string_view(call.builtin.name) == "max";
@@ -203,6 +207,8 @@ void checkBias(Arguments &a, size_t i, mlir::Value bias, int64_t channels) {
     a.mismatch(i, "a bias [" + std::to_string(channels) + "]", shapeText(shapeOf(bias)));
 }
 
+/// x […, K] · weight [N, K]ᵀ + bias [N] → […, N]. Where adapters are reserved and the weight's module is a target, the same with a
+/// rank-R update whose factors are run-time parameters (LoRA, Hu et al. 2021): A [R, K], B [N, R], scale [R].
 Value linear(Call &call) {
   Arguments a(call);
   Elaborator &e = a.e;
@@ -229,6 +235,7 @@ Value linear(Call &call) {
   return TensorValue{nn::LinearOp::create(e.builder, a.location(), type, x, weight, bias)};
 }
 
+/// x [B, I, H, W], weight [O, I, kh, kw] → [B, O, ⌊(H + pads − kh) / stride⌋ + 1, likewise W] (torch.nn.functional.conv2d, one group).
 Value conv2d(Call &call) {
   Arguments a(call);
   mlir::Value x = a.real(0), weight = a.weight(1), bias = a.has(2) ? a.weight(2) : mlir::Value();
@@ -255,6 +262,7 @@ Value conv2d(Call &call) {
   return TensorValue{nn::Conv2dOp::create(a.e.builder, a.location(), type, x, weight, bias, strides, padding, nn::Layout::nchw)};
 }
 
+/// x [B, C, H, W] normalised over C / groups channels and all pixels.
 Value groupNorm(Call &call) {
   Arguments a(call);
   mlir::Value x = a.real(0), weight = a.weight(1), bias = a.weight(2);
@@ -283,6 +291,8 @@ Value layerNorm(Call &call) {
   return TensorValue{nn::LayerNormOp::create(b, a.location(), x.getType(), x, weight, bias, b.getF64FloatAttr(a.number(3)))};
 }
 
+/// q [B, N, heads·d], k [B, M, heads·d], v [B, M, heads·dv] → [B, N, heads·dv]; heads side by side, as the projections write them.
+/// The scale defaults to 1/√d (Vaswani et al. 2017).
 Value attention(Call &call) {
   Arguments a(call);
   mlir::Value q = a.real(0), k = a.real(1), v = a.real(2), mask = a.has(5) ? a.real(5) : mlir::Value();
@@ -310,6 +320,7 @@ Value attention(Call &call) {
   return TensorValue{nn::AttentionOp::create(b, a.location(), type, q, k, v, mask, b.getI64IntegerAttr(heads), b.getF64FloatAttr(scale), causal ? b.getUnitAttr() : mlir::UnitAttr())};
 }
 
+/// a […, M, K] · b […, K, N], or b […, N, K] transposed; leading axes are equal, never broadcast.
 Value product(Call &call) {
   Arguments a(call);
   bool transposed = std::string_view(call.builtin.name) == "matmul_t";

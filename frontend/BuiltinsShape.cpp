@@ -7,12 +7,14 @@ namespace hb::frontend {
 
 namespace {
 
+/// No op where the shape is already right.
 TensorValue reshapeTo(Elaborator &e, mlir::Value x, std::vector<int64_t> shape, Span span) {
   if (shapeOf(x) == shape)
     return {x};
   return {nn::ReshapeOp::create(e.builder, e.location(span), e.tensorType(shape, elementOf(x), span), x)};
 }
 
+/// All tensors have one element type and differ along the axis only.
 Value concat(Call &call) {
   Arguments a(call);
   const List &list = a.list(0);
@@ -47,6 +49,7 @@ mlir::Value slice(Elaborator &e, mlir::Value x, const std::vector<int64_t> &offs
   return nn::SliceOp::create(e.builder, e.location(span), e.tensorType(sizes, elementOf(x), span), x, offsets);
 }
 
+/// `n` slices of equal extent.
 Value split(Call &call) {
   Arguments a(call);
   mlir::Value x = a.tensor(0);
@@ -64,6 +67,7 @@ Value split(Call &call) {
   return list;
 }
 
+/// table [V, D…], ids [I…] → [I…, D…]. The table keeps its stored type: it may be the largest parameter there is.
 Value gather(Call &call) {
   Arguments a(call);
   mlir::Value table = a.weight(0), index = a.ids(1);
@@ -74,6 +78,7 @@ Value gather(Call &call) {
   return TensorValue{nn::GatherOp::create(a.e.builder, a.location(), a.type(result, a.e.activationType()), table, index, a.e.builder.getI64IntegerAttr(0))};
 }
 
+/// x [B, T, D…], index [B] → [B, D…]: one row of every batch entry.
 Value gatherRows(Call &call) {
   Arguments a(call);
   mlir::Value x = a.real(0), index = a.ids(1);
@@ -84,6 +89,7 @@ Value gatherRows(Call &call) {
   return TensorValue{nn::GatherOp::create(a.e.builder, a.location(), a.type(shape, elementOf(x)), x, index, a.e.builder.getI64IntegerAttr(1))};
 }
 
+/// One extent may be -1: what the others leave.
 Value reshape(Call &call) {
   Arguments a(call);
   mlir::Value x = a.tensor(0);
@@ -157,6 +163,7 @@ Value adaptiveAvgPool(Call &call) {
   return TensorValue{nn::AdaptiveAvgPoolOp::create(a.e.builder, a.location(), a.type(pictureSize(a, x), elementOf(x)), x, nn::LayoutAttr::get(&a.e.context, nn::Layout::nchw))};
 }
 
+/// A dtype value, or the activations' type when left out.
 mlir::Type dtypeArgument(Arguments &a, size_t i) {
   if (!a.has(i))
     return a.e.activationType();

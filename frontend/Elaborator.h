@@ -89,26 +89,40 @@ public:
   Component *newComponent();
 
   // Expressions.cpp
+  /// The value of an expression at a place. Throws Failure with the expression's span; counts against the limits on depth and steps.
   Value evaluate(const ast::Expr &expr, const Env &env);
+  /// Innermost first: local frames, the instance, its functions, the file, its imports and constants (evaluated on first use), builtins.
   Value lookup(const std::string &name, const Env &env, Span span);
+  /// Gives the names of a pattern the parts of a value; tuples must have as many parts as the pattern.
   void bind(const ast::Pattern &pattern, const Value &value, const Env &env, Span span);
+  /// Calls whatever can be called; arguments are evaluated at the caller's place.
   Value callValue(const Value &callee, const std::vector<ast::Named> &arguments, const Env &env, Span span, Span calleeSpan);
 
   // Types.cpp
   /// Checks a value against a type, binds free dimension names in `env.frame`, and returns the value as the type wants it.
   Value conform(const ast::Type &type, Value value, const Env &env, Span valueSpan, const std::string &what, std::optional<std::vector<int64_t>> *leading = nullptr);
+  /// A size that must be known: an int expression over names that are bound.
   int64_t dimension(const ast::Expr &expr, const Env &env);
+  /// f32, f16, bf16, f64 or i64; anything else is the activations' type.
   mlir::Type elementType(const std::string &dtype) const;
+  /// Every tensor type goes through here: extents from 1, at most 2^40 elements, so that later products cannot overflow (HB0127).
   mlir::RankedTensorType tensorType(std::vector<int64_t> shape, mlir::Type element, Span span);
 
   // Modules.cpp
+  /// Makes an instance and runs the module's body. Its path is known only when it becomes a member (`attach`), so nothing reads it before.
   Value instantiate(const ModuleValue &module, const std::vector<ast::Named> &arguments, const Env &env, Span span);
+  /// Binds arguments and dimension names in a new frame, runs the body, checks the results.
   Value callFunction(const FunctionValue &function, const std::vector<ast::Named> &arguments, const Env &env, Span span);
+  /// Statements in order; one that fails poisons its names and the next ones still run.
   void runBody(const ast::Body &body, Instance &instance, const Env &env);
+  /// Makes a value (and what lists and records hold) a member: sets parents and path segments.
   void attach(const Value &value, Instance &parent, const std::string &segment, Span span);
+  /// The key prefix of an instance: segments joined by dots up to the root of its scope.
   std::string pathOf(const Instance &instance) const;
   std::string pathOf(const ParamNode &param) const;
+  /// The nearest component up the tree; the entry's where no instance names one.
   Component *componentOf(const Instance *instance) const;
+  /// True below a module that says `adapters`.
   bool hasAdapters(const Instance *instance) const;
 
   // The graph.
@@ -117,8 +131,11 @@ public:
   mlir::Value parameter(ParamNode &node);
   /// An nn.param at the start of the function, one per scope and key.
   mlir::Value namedParameter(const std::string &scope, const std::string &key, mlir::RankedTensorType type, Span span);
+  /// A constant of one repeated number, rounded once to the element type.
   mlir::Value splat(double value, llvm::ArrayRef<int64_t> shape, mlir::Type element);
+  /// The value itself when it has the type already.
   mlir::Value castTo(mlir::Value value, mlir::Type element);
+  /// NameLoc(path of the running instance) over FileLineColLoc(place in the program).
   mlir::Location location(Span span) const;
   mlir::Type activationType() const { return activation_; }
 
@@ -126,6 +143,7 @@ public:
   [[noreturn]] static void fail(int number, Span span, std::string expected, std::string found, std::string action, std::vector<DiagnosticNote> notes = {});
   [[noreturn]] static void silent();
   void report(const Failure &failure) { sink.report(failure.diagnostic); }
+  /// The readers of elaboration values: the value, or HB0122, or HB0131 when it came from a config. `what` says whose value it is.
   int64_t integer(const Value &value, Span span, const std::string &what);
   double number(const Value &value, Span span, const std::string &what);
   bool boolean(const Value &value, Span span, const std::string &what);
@@ -165,6 +183,7 @@ private:
   Value field(const Value &object, const std::string &name, Span span, const Env &env);
   Value evaluateIndex(const ast::Expr &expr, const Env &env);
   Value indexList(const List &list, const ast::Expr &expr, const Env &env);
+  /// One slice and one reshape, whatever the mixture of ints, slices and new axes; a graph scalar alone gives a gather.
   Value indexTensor(const Value &value, const ast::Expr &expr, const Env &env);
   Value evaluateComprehension(const ast::Expr &expr, const Env &env);
   Value evaluateBlock(const ast::Expr &expr, const Env &env);
@@ -173,12 +192,16 @@ private:
   Value evaluateRecord(const ast::Expr &expr, const Env &env);
   Value evaluateParam(const ast::Expr &expr, const Env &env);
   Value callBuiltin(const Builtin &builtin, const std::vector<ast::Named> &arguments, const Env &env, Span span);
+  /// `.get(key, default)` of records and instances; `handled` stays false for other objects.
   Value callMethod(const Value &object, const std::string &name, const ast::Expr &call, const Env &env, bool &handled);
+  /// Matches arguments to parameters by position and name, fills defaults, checks types, and sets the names in the callee's frame.
   void bindParameters(const std::vector<ast::Parameter> &parameters, const std::vector<ast::Named> &arguments, const Env &caller, const Env &callee,
                       const std::string &what, Span span, Span declared, std::vector<Value> *bound);
   void runStatement(const ast::Stmt &stmt, Instance &instance, const Env &env);
+  /// Checks a body's value against the declared results; several results become a list in their order.
   void finishResults(const ast::Function &function, Value &value, const Env &env, std::optional<std::vector<int64_t>> &leading);
   void declareMember(const ast::Stmt &stmt, Instance &instance, const Env &env);
+  /// Names that occur in a dimension expression, with their places.
   void collectDims(const ast::Expr &expr, std::vector<std::pair<std::string, Span>> &names) const;
 
   mlir::Type activation_;

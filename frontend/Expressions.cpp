@@ -189,6 +189,7 @@ Value Elaborator::evaluateParam(const Expr &expr, const Env &env) {
   return &node;
 }
 
+/// Every element in a frame of its own, so that names of one iteration do not reach the next.
 Value Elaborator::evaluateComprehension(const Expr &expr, const Env &env) {
   Value source = evaluate(*expr.items[0], env);
   const List *items = source.list();
@@ -229,6 +230,7 @@ Value Elaborator::evaluateBlock(const Expr &expr, const Env &env) {
   return evaluate(*expr.items[0], inner);
 }
 
+/// An unrolled loop: the body's value becomes the carried value of the next iteration.
 Value Elaborator::evaluateFold(const Expr &expr, const Env &env) {
   Value source = evaluate(*expr.items[0], env);
   const List *items = source.list();
@@ -257,6 +259,8 @@ Value Elaborator::evaluateFold(const Expr &expr, const Env &env) {
   return tuple ? Value(std::move(carried)) : carried[0];
 }
 
+/// A loop of the graph. The body is elaborated once, with the iteration and the carried values as block arguments; parameters it uses
+/// stand before the loop. `a..b` with a > 0 counts from 0 in the graph and remembers `a` for reading rows of tables.
 Value Elaborator::evaluateRepeat(const Expr &expr, const Env &env) {
   int64_t first = integer(evaluate(*expr.items[0], env), expr.items[0]->span, "where the loop starts");
   Value last = evaluate(*expr.items[1], env);

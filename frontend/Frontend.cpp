@@ -24,7 +24,9 @@ std::string absolutePath(const std::string &path) {
 std::string classOf(const ModelConfig &config) {
   const nlohmann::json &json = config.json();
   auto isText = [&](const char *key) { return json.contains(key) && json[key].is_string(); };
-  bool hasClass = json.contains("_class_name") || json.contains("architectures");
+  // Nested configs write null for what they leave to the library.
+  auto isThere = [&](const char *key) { return json.contains(key) && !json[key].is_null(); };
+  bool hasClass = isThere("_class_name") || isThere("architectures");
   return !hasClass && isText("model_type") ? json["model_type"].get<std::string>() : config.className();
 }
 
@@ -96,6 +98,7 @@ private:
 
   // ---- the three kinds of models ----
 
+  /// A `.hb` file: its entries, over --config (or the config.json of --weights), bound to --weights when given.
   void openProgram() {
     kind_ = "file";
     const ast::File *file = files_.open(options_.model);
@@ -115,6 +118,7 @@ private:
       throw Error(703, printable(options_.model, 1024), "an entry, for this config's class or without \"for\"", "none", "declare `entry name(…) -> … { … }`");
   }
 
+  /// A folder with a config.json: the entries of its class, in the scope "".
   void openComponent() {
     kind_ = "component";
     ModelConfig config = ModelConfig::read(options_.model);
@@ -127,6 +131,7 @@ private:
       throw Error(206, printable(config.path(), 1024), "one of " + knownClasses(), printable(class_), "this network is not among the built-in models; give a .hb file for it");
   }
 
+  /// A folder with a model_index.json: the entries of every component's class, each in the scope of its folder, and those `for pipeline`.
   void openPipeline() {
     kind_ = "pipeline";
     index_ = readPipelineIndex(options_.model);
@@ -146,6 +151,7 @@ private:
     addClass("pipeline", root, "");
   }
 
+  /// Pixels per latent element: the VAE halves once for each of its blocks but the last.
   void latentScale() {
     if (Component *vae = openByName("vae"))
       if (const Value *widths = vae->config->find("block_out_channels"); widths && widths->list() && !widths->list()->empty() && widths->list()->size() < 16)
@@ -155,6 +161,7 @@ private:
         throw Error(706, flag, "a positive multiple of " + std::to_string(elaborator.latentScale), std::to_string(*pixels), "the latent has one element for so many pixels each way");
   }
 
+  /// A component of the pipeline or a reward, opened once; null when there is none.
   Component *openByName(const std::string &name) {
     for (Component &component : elaborator.components)
       if (!name.empty() && component.scope == name)
@@ -219,6 +226,7 @@ private:
                       {{it->second->entry->span, "the other is here"}}, {}});
   }
 
+  /// One function per entry, however often and under whichever names it was asked for.
   void plan(const Candidate &candidate, const std::string &vjp) {
     for (Elaborator::EntryPlan &plan : plans_)
       if (plan.name == candidate.name) {
@@ -228,6 +236,7 @@ private:
     plans_.push_back({candidate.entry, elaborator.scopeOf(candidate.file), candidate.component, candidate.name, vjp, !vjp.empty()});
   }
 
+  /// The entries asked for, or every forward one. NAME_vjp stands for NAME with a mark for the phase that derives it.
   void select() {
     if (options_.entries.empty())
       for (const Candidate &candidate : candidates_)

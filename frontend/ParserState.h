@@ -19,20 +19,24 @@ private:
   void imports(ast::File &file);
   std::unique_ptr<ast::Module> module();
   std::unique_ptr<ast::Entry> entry();
+  /// Parameters, results and body, after `fn` and the name.
   void functionRest(ast::Function &function);
   std::vector<ast::Parameter> parameters();
   ast::Type type();
   void results(ast::Function &function);
+  /// `{ … }` of a module, or of an if or for inside one; reports and skips broken statements.
   ast::Body moduleBody();
   void moduleStatement(ast::Body &body);
   void memberStatement(ast::Stmt &stmt);
   ast::Stmt letStatement();
   ast::Pattern pattern();
   ast::Stmt requireStatement();
+  /// After an error: on to where a statement (or declaration) can start again.
   void recover(bool declarationLevel);
 
   // ParserExpressions.cpp
   ast::ExprPtr expression();
+  /// Precedence climbing over the table of levels.
   ast::ExprPtr binary(int level);
   ast::ExprPtr unary();
   ast::ExprPtr postfix();
@@ -42,12 +46,15 @@ private:
   ast::ExprPtr record();
   ast::ExprPtr block();
   ast::ExprPtr conditional();
+  /// `for … from` and `repeat … from` after their word; they differ in the range and `max`.
   ast::ExprPtr loop(ast::ExprKind kind);
   std::vector<ast::Named> arguments();
   ast::Index index();
   std::vector<ast::ExprPtr> dimensions();
   ast::ExprPtr dimension();
+  /// Tells a record from a block by what follows the brace.
   bool atRecord() const;
+  /// Refuses (HB0111) chains so long that walking the tree would overflow the stack.
   void limitChain(int length);
 
   // Tokens.
