@@ -108,7 +108,7 @@ TEST(L2Test, AgainstDouble) {
 struct GroupCase {
   int batch, height, width, channels, groups, chunks;
   double mean;
-  bool padded, affine;
+  bool padded;
 };
 void PrintTo(const GroupCase &c, std::ostream *out) { *out << fmt::format("{}x{}x{}x{} groups {} chunks {} mean {}{}", c.batch, c.height, c.width, c.channels, c.groups, c.chunks, c.mean, c.padded ? " padded" : ""); }
 class GroupNormTest : public testing::TestWithParam<GroupCase> {};
@@ -125,8 +125,8 @@ TEST_P(GroupNormTest, StatisticsAndApplication) {
   std::string statsText = fmt::format("kernel.def @s(%x: {0}) -> {1} {{\n%y = kernel.group_stats %x {{groups = {2} : i64, chunks = {3} : i64}} : {0} -> {1}\nkernel.return %y : {1}\n}}\n", xType, sType, c.groups, c.chunks);
   std::string applyText = fmt::format("kernel.def @a(%x: {0}, %s: {1}{5}) -> {3} {{\n%y = kernel.normalize group %x stats(%s : {1}){6} {{eps = 1.0e-5 : f64, groups = {4} : i64, pad = array<i64: {7}, {8}, "
                                       "{9}, {10}>}} : {0} -> {3} {{\n{2}}}\nkernel.return %y : {3}\n}}\n",
-                                      xType, sType, silu, yType, c.groups, c.affine ? fmt::format(", %g: {0}, %b: {0}", wType) : "",
-                                      c.affine ? fmt::format(" weight(%g, %b : {0}, {0})", wType) : "", top, bottom, left, right);
+                                      xType, sType, silu, yType, c.groups, fmt::format(", %g: {0}, %b: {0}", wType),
+                                      fmt::format(" weight(%g, %b : {0}, {0})", wType), top, bottom, left, right);
   std::vector<double> means, deviations, expected(size_t(c.batch) * (c.height + top + bottom) * (c.width + left + right) * c.channels, 0.0);
   for (int n = 0; n < c.batch; ++n) {
     auto at = [&](int pixel, int channel) { return double(x[(size_t(n) * pixels + pixel) * c.channels + channel]); };
@@ -157,8 +157,7 @@ TEST_P(GroupNormTest, StatisticsAndApplication) {
         for (int k = 0; k < per; ++k) {
           int channel = group * per + k;
           double y = (at(p, channel) - m) / std::sqrt(v / (double(pixels) * per) + 1e-5);
-          if (c.affine)
-            y = y * g[channel] + b[channel];
+          y = y * g[channel] + b[channel];
           size_t row = (size_t(n) * (c.height + top + bottom) + p / c.width + top) * (c.width + left + right) + p % c.width + left;
           expected[row * c.channels + channel] = siluOf(y);
         }
@@ -181,10 +180,7 @@ TEST_P(GroupNormTest, StatisticsAndApplication) {
     for (size_t i = 0; i < means.size(); ++i)
       EXPECT_NEAR(m[i], means[i], 1e-7 * (1 + std::abs(means[i]))) << cpu;
     EXPECT_LE(distance(v.data(), deviations), 2e-7) << cpu;
-    if (c.affine)
-      apply.run({xs, partial, gs, bs, out});
-    else
-      apply.run({xs, partial, out});
+    apply.run({xs, partial, gs, bs, out});
     EXPECT_TRUE(out.intact());
     // The stored means are rounded to f32: with a large mean that alone moves every element by up to 6e-8·mean.
     EXPECT_LE(distance(out.data(), expected), 2e-7 * std::max(1.0, c.mean)) << cpu;
@@ -192,9 +188,9 @@ TEST_P(GroupNormTest, StatisticsAndApplication) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, GroupNormTest,
-                         testing::Values(GroupCase{2, 8, 8, 320, 32, 4, 0, false, true}, GroupCase{1, 5, 7, 12, 4, 3, 1, true, true}, GroupCase{2, 9, 3, 21, 7, 8, 0, true, false},
-                                         GroupCase{1, 3, 3, 5, 5, 4, 2, false, true}, GroupCase{1, 3, 3, 9, 1, 8, 0, false, true}, GroupCase{1, 32, 40, 640, 32, 5, 0, true, true},
-                                         GroupCase{1, 20, 20, 64, 32, 2, 30, false, true}, GroupCase{1, 17, 31, 33, 3, 1, 0, false, false}));
+                         testing::Values(GroupCase{2, 8, 8, 320, 32, 4, 0, false}, GroupCase{1, 5, 7, 12, 4, 3, 1, true}, GroupCase{2, 9, 3, 21, 7, 8, 0, true},
+                                         GroupCase{1, 3, 3, 5, 5, 4, 2, false}, GroupCase{1, 3, 3, 9, 1, 8, 0, false}, GroupCase{1, 32, 40, 640, 32, 5, 0, true},
+                                         GroupCase{1, 20, 20, 64, 32, 2, 30, false}, GroupCase{1, 17, 31, 33, 3, 1, 0, false}));
 
 } // namespace
 } // namespace hb::test

@@ -119,7 +119,7 @@ INSTANTIATE_TEST_SUITE_P(Shapes, ReduceTest, testing::ValuesIn(cases()));
 
 TEST(ReduceTest, IntegerArgmaxTakesTheFirst) {
   std::string text = "kernel.def @r(%x: tensor<3x9xi64>) -> tensor<3xi64> {\n%r = kernel.reduce argmax (%x : tensor<3x9xi64>) [affine_map<(a, b) -> (a, b)>] {extents = array<i64: 3, 9>} -> tensor<3xi64> {\n"
-                     "^bb0(%a: i64):\n  kernel.yield %a : i64\n}\nkernel.return %r : tensor<3xi64>\n}\n";
+                     "^bb0(%a: i64):\n  %f = arith.sitofp %a : i64 to f32\n  kernel.yield %f : f32\n}\nkernel.return %r : tensor<3xi64>\n}\n";
   for (const char *cpu : cpuLevels) {
     if (!canRun(cpu))
       continue;
