@@ -1,6 +1,7 @@
 // The module file: header, then 64-byte-aligned blobs (constants, code).
 #include "lowering/package/Commands.h"
 #include "lowering/package/WriteModule.h"
+#include "runtime/abi/kernel.h"
 #include "runtime/base/AtomicFile.h"
 #include "runtime/base/Error.h"
 
@@ -63,6 +64,7 @@ static json kernelJson(kernel::DefOp def, bool needsGrid) {
 
 json moduleHeader(ModuleOp module, llvm::ArrayRef<CodeBlob> code, const PackageInfo &info) {
   json header = {{"format", 1},
+                 {"kernel_abi", HB_KERNEL_ABI_VERSION},
                  {"compiler", info.compiler},
                  {"flags", info.flags},
                  {"model", {{"kind", info.modelKind}, {"path", info.modelPath}, {"class", info.modelClass}}},
