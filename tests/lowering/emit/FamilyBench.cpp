@@ -153,5 +153,28 @@ int main(int count, char **arguments) {
       group(64, 320);
       group(128, 320);
     }
+    if (only.empty() || only == "map") {
+      auto map = [&](const char *label, std::vector<int> from, std::vector<int> to, const std::string &affine, bool pad) {
+        auto tensor = [](const std::vector<int> &shape) { return fmt::format("tensor<{}x{}x{}x{}xf32>", shape[0], shape[1], shape[2], shape[3]); };
+        auto size = [](const std::vector<int> &shape) { return size_t(shape[0]) * shape[1] * shape[2] * shape[3]; };
+        streaming(cpu, label,
+                  fmt::format("kernel.def @f(%x: {0}) -> {1} {{\n%y = kernel.map (%x : {0}) [affine_map<{2}>] {{zero_outside = array<i1: {3}>}} -> {1} {{\n^bb0(%v: f32):\nkernel.yield %v : f32\n}}\n"
+                              "kernel.return %y : {1}\n}}\n",
+                              tensor(from), tensor(to), affine, pad),
+                  {size(from), size(to)}, (size(from) + size(to)) * 4);
+      };
+      map("NCHW to NHWC", {2, 320, 64, 64}, {2, 64, 64, 320}, "(b, h, w, c) -> (b, c, h, w)", false);
+      map("NHWC to NCHW", {2, 64, 64, 320}, {2, 320, 64, 64}, "(b, c, h, w) -> (b, h, w, c)", false);
+      map("NHWC to NCHW, 4 channels", {2, 128, 128, 4}, {2, 4, 128, 128}, "(b, c, h, w) -> (b, h, w, c)", false);
+      map("NCHW to NHWC, 3 channels", {1, 3, 512, 512}, {1, 512, 512, 3}, "(b, h, w, c) -> (b, c, h, w)", false);
+      map("pad", {2, 64, 64, 320}, {2, 66, 66, 320}, "(b, h, w, c) -> (b, h - 1, w - 1, c)", true);
+      map("upsample", {2, 32, 32, 640}, {2, 64, 64, 640}, "(b, h, w, c) -> (b, h floordiv 2, w floordiv 2, c)", false);
+      map("copy", {2, 64, 64, 320}, {2, 64, 64, 320}, "(b, h, w, c) -> (b, h, w, c)", false);
+      std::string a = "tensor<2x64x64x320xf32>", b = "tensor<2x64x64x640xf32>", c = "tensor<2x64x64x960xf32>";
+      size_t unit = 2 * 64 * 64 * 320;
+      streaming(cpu, "concat of channels",
+                fmt::format("kernel.def @f(%a: {0}, %b: {1}) -> {2} {{\n%y = kernel.concat (%a, %b : {0}, {1}) {{axis = 3 : i64}} -> {2}\nkernel.return %y : {2}\n}}\n", a, b, c),
+                {unit, 2 * unit, 3 * unit}, 6 * unit * 4);
+    }
   }
 }
