@@ -31,6 +31,7 @@ public:
 
 private:
   LogicalResult describe();
+  std::optional<int64_t> flatRowStride();
   void choosePartition();
   LogicalResult emitBody();
   LogicalResult emitTile(Value row, int rows, Value unit, int units, std::optional<int64_t> knownColumn);
@@ -54,6 +55,7 @@ private:
   int64_t tileBytes_ = 0, totalsBytes_ = 0, loraBytes_ = 0, panelBytes_ = 0; ///< the parts of scratch, in this order
   Partition partition_;
   ProductSource main_, lora_;
+  std::optional<int64_t> rowStride_; ///< elements from one row of a to the next, when that is the same for all rows
   int64_t rank_ = 0, paddedRank_ = 0;
   Value blockStart_;  ///< first row of the task, for the LoRA rows in scratch
   Value planeA_, planeY_; ///< element offsets of the plane (planes form)
@@ -76,6 +78,7 @@ LogicalResult Contraction::describe() {
     for (int64_t extent : y_.shape().drop_back())
       m_ *= extent;
     main_.length = a_.shape().back();
+    rowStride_ = flatRowStride();
     break;
   case kernel::ContractForm::conv2d: {
     for (int64_t extent : y_.shape().drop_back())
@@ -92,6 +95,7 @@ LogicalResult Contraction::describe() {
   case kernel::ContractForm::planes:
     planes_ = a_.shape()[0];
     m_ = a_.shape()[1];
+    rowStride_ = a_.strides[1];
     main_.length = a_.shape()[2];
     break;
   }
@@ -106,6 +110,17 @@ LogicalResult Contraction::describe() {
     paddedRank_ = roundUp(rank_, 16);
   }
   return success();
+}
+
+/// Elements between neighbouring rows of `a` over all its leading dimensions; none when they do not form one dimension.
+std::optional<int64_t> Contraction::flatRowStride() {
+  int64_t rank = a_.rank();
+  if (!a_.collapses(0, rank - 1))
+    return std::nullopt;
+  for (int64_t d = rank - 1; d-- > 0;) // the innermost leading dimension that is longer than one carries the stride
+    if (a_.shape()[d] != 1)
+      return a_.strides[d];
+  return 0;
 }
 
 void Contraction::choosePartition() {
@@ -145,19 +160,8 @@ Value Contraction::rowOffset(Value row) {
     offset = kb_.add(offset, kb_.mul(at[1], a_.strides[1] * op_.getStrides()[0]));
     return kb_.add(offset, kb_.mul(at[2], a_.strides[2] * op_.getStrides()[1]));
   }
-  int64_t rank = a_.rank();
-  if (rank == 1)
-    return kb_.i(a_.offset);
-  if (a_.collapses(0, rank - 1)) {
-    // The innermost leading dimension that is longer than one carries the stride.
-    int64_t stride = a_.strides[rank - 2];
-    for (int64_t d = rank - 2; d >= 0; --d)
-      if (a_.shape()[d] != 1) {
-        stride = a_.strides[d];
-        break;
-      }
-    return kb_.add(kb_.mul(row, stride), a_.offset);
-  }
+  if (rowStride_)
+    return kb_.add(kb_.mul(row, *rowStride_), a_.offset);
   Value offset = kb_.i(a_.offset);
   for (auto [index, stride] : llvm::zip(kb_.delinearize(row, a_.shape().drop_back()), a_.strides))
     offset = kb_.add(offset, kb_.mul(index, stride));
@@ -233,8 +237,15 @@ LogicalResult Contraction::emitTile(Value row, int rows, Value unit, int units, 
     Value tile = kb_.div(kb_.sub(row, blockStart_), shape_.rows), here = kb_.add(main_.bOffset, kb_.mul(kb_.mul(unit, panelsPerUnit), main_.panelStride()));
     Value next = kb_.add(kb_.add(here, panels * main_.panelStride()), kb_.mul(tile, main_.terms() / reductionUnroll * lineElements));
     Value from = arith::SelectOp::create(kb_.b, kb_.loc, kb_.less(tile, kb_.i(panels * bytes)), next, here);
-    source.ahead = kb_.address(main_.b, from, main_.bElement);
+    source.ahead.weights = kb_.address(main_.b, from, main_.bElement);
+    // The next tile's rows, when they follow these without a gap.
+    if (rowStride_ == main_.terms())
+      source.ahead.rows = kb_.address(main_.a, rowOffset(kb_.add(row, rows)), main_.aElement);
   }
+  if (form_ == kernel::ContractForm::planes) // the result is far larger than the caches: ask for its lines before they are written
+    for (int r = 0; r < rows; ++r)
+      for (int u = 0; u < units; ++u)
+        kb_.prefetch(y_.base, kb_.add(kb_.add(planeY_, kb_.mul(kb_.add(row, r), y_.strides[1])), kb_.mul(kb_.add(unit, u), 16)), y_.element(), /*nearness=*/3, /*write=*/true);
   SmallVector<Value> acc;
   Value totals = reduction_->tile();
   if (separate_) {
@@ -310,7 +321,7 @@ LogicalResult Contraction::emitBody() {
     epilogue_.emplace(kb_, op_.getEpilogue(), op_.getExtras(), op_.getMaps(), op_.getResult());
   if (rank_) {
     const Operand &loraB = kb_.operand(op_.getLoraB());
-    lora_ = {scratchAt(tileBytes_ + totalsBytes_), kb_.f32(), loraB.base, loraB.element(), kb_.i(0), Value(), Value(), rank_};
+    lora_ = {scratchAt(tileBytes_ + totalsBytes_), kb_.f32(), loraB.base, loraB.element(), kb_.i(0), Value(), {}, rank_};
   }
 
   // Column blocks outermost: a thread's run of tasks then reads the same part of the weight again and again.

@@ -12,9 +12,15 @@ namespace hb::x86 {
 // ---------------------------------------------------------------- operands
 
 bool Operand::collapses(int64_t first, int64_t last) const {
-  for (int64_t d = first; d + 1 < last; ++d)
-    if (shape()[d] != 1 && strides[d] != strides[d + 1] * shape()[d + 1])
+  // Dimensions of extent 1 say nothing: their stride may be anything.
+  std::optional<int64_t> expected;
+  for (int64_t d = last; d-- > first;) {
+    if (shape()[d] == 1)
+      continue;
+    if (expected && strides[d] != *expected)
       return false;
+    expected = strides[d] * shape()[d];
+  }
   return true;
 }
 
@@ -363,8 +369,8 @@ Value KernelBuilder::stack(int64_t bytes) {
   return LLVM::AllocaOp::create(b, loc, ptr(), b.getI8Type(), i(bytes), /*alignment=*/64);
 }
 
-void KernelBuilder::prefetch(Value base, Value offset, Type element, int nearness) {
-  LLVM::Prefetch::create(b, loc, address(base, offset, element), /*rw=*/0, /*hint=*/nearness, /*cache=*/1);
+void KernelBuilder::prefetch(Value base, Value offset, Type element, int nearness, bool write) {
+  LLVM::Prefetch::create(b, loc, address(base, offset, element), /*rw=*/write, /*hint=*/nearness, /*cache=*/1);
 }
 
 // ---------------------------------------------------------------- affine accesses

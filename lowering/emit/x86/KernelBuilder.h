@@ -42,7 +42,7 @@ struct Operand {
   Type element() const { return type.getElementType(); }
   ArrayRef<int64_t> shape() const { return type.getShape(); }
   int64_t rank() const { return type.getRank(); }
-  /// True when dimensions [first, last) are laid out as one dimension of stride strides[last-1].
+  /// True when dimensions [first, last) are laid out as one, whose stride is that of the innermost of them longer than 1.
   bool collapses(int64_t first, int64_t last) const;
   /// Row-major, contiguous, whole tensor: one flat run of numElements() from `offset`.
   bool contiguous() const;
@@ -141,8 +141,8 @@ public:
   Value mask(int64_t count, int lanes);
   /// Room on the stack for `bytes`, 64-byte aligned, allocated once at the function's entry.
   Value stack(int64_t bytes);
-  /// Fetches the line at an offset for reading; nearness 3: into L1, 2: into L2.
-  void prefetch(Value base, Value offset, Type element, int nearness = 3);
+  /// Fetches the line at an offset; nearness 3: into L1, 2: into L2. Any address is allowed.
+  void prefetch(Value base, Value offset, Type element, int nearness = 3, bool write = false);
 
   // ---- elements addressed by affine maps
   /// The operand's element offset under `map`, as one affine expression in the map's dimensions.

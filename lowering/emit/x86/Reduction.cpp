@@ -15,7 +15,7 @@ int64_t chunkLength(int64_t length, int64_t wanted, int64_t most) {
   return chunks == 1 ? length : (equal + reductionUnroll - 1) / reductionUnroll * reductionUnroll;
 }
 
-SmallVector<Value> Reduction::steps(const ProductSource &source, ArrayRef<Value> rows, ArrayRef<Value> panelOffsets, Value ahead, Value lower, Value upper,
+SmallVector<Value> Reduction::steps(const ProductSource &source, ArrayRef<Value> rows, ArrayRef<Value> panelOffsets, Ahead ahead, Value lower, Value upper,
                                     int64_t unroll, SmallVector<Value> init) {
   const int lanes = kb_.lanes(), perPanel = vectorsPerPanel();
   const int64_t bytes = source.bElement.getIntOrFloatBitWidth() / 8;
@@ -25,8 +25,11 @@ SmallVector<Value> Reduction::steps(const ProductSource &source, ArrayRef<Value>
     SmallVector<Value> panels;
     for (Value offset : panelOffsets)
       panels.push_back(kb_.add(offset, kb16));
-    if (ahead && unroll == reductionUnroll)
-      kb_.prefetch(ahead, kb_.mul(k, 64 / reductionUnroll), kb_.b.getI8Type(), /*nearness=*/2);
+    if (ahead.rows && unroll == reductionUnroll) // rows · 4 floats per step
+      for (int64_t line = 0; line < static_cast<int64_t>(rows.size()) * reductionUnroll * 4; line += 64)
+        kb_.prefetch(ahead.rows, kb_.add(kb_.mul(k, rows.size() * 4), line), kb_.b.getI8Type(), /*nearness=*/2);
+    if (ahead.weights && unroll == reductionUnroll)
+      kb_.prefetch(ahead.weights, kb_.mul(k, 64 / reductionUnroll), kb_.b.getI8Type(), /*nearness=*/2);
     for (int64_t u = 0; u < unroll; ++u) {
       SmallVector<Value> weights;
       for (Value panel : panels) {
@@ -48,13 +51,13 @@ SmallVector<Value> Reduction::steps(const ProductSource &source, ArrayRef<Value>
   });
 }
 
-SmallVector<Value> Reduction::chain(const ProductSource &source, ArrayRef<Value> rows, ArrayRef<Value> panelOffsets, Value ahead, Value length, int64_t knownMultiple,
+SmallVector<Value> Reduction::chain(const ProductSource &source, ArrayRef<Value> rows, ArrayRef<Value> panelOffsets, Ahead ahead, Value length, int64_t knownMultiple,
                                     SmallVector<Value> init) {
   if (knownMultiple % reductionUnroll == 0)
     return steps(source, rows, panelOffsets, ahead, kb_.i(0), length, reductionUnroll, init);
   Value whole = kb_.mul(kb_.div(length, reductionUnroll), reductionUnroll);
   init = steps(source, rows, panelOffsets, ahead, kb_.i(0), whole, reductionUnroll, init);
-  return steps(source, rows, panelOffsets, Value(), whole, length, 1, init);
+  return steps(source, rows, panelOffsets, {}, whole, length, 1, init);
 }
 
 SmallVector<Value> Reduction::sum(const ProductSource &main, ArrayRef<Value> rows, const ProductSource *extra, ArrayRef<Value> rowsExtra, Value firstPanel, int panels) {
@@ -76,7 +79,7 @@ SmallVector<Value> Reduction::sum(const ProductSource &main, ArrayRef<Value> row
       movedRows.push_back(kb_.add(row, main.segmentOffset(index)));
     for (Value panel : mainPanels)
       movedPanels.push_back(kb_.add(panel, kb_.mul(index, main.length * 16)));
-    return chain(main, movedRows, movedPanels, Value(), kb_.i(main.length), main.length, acc);
+    return chain(main, movedRows, movedPanels, {}, kb_.i(main.length), main.length, acc);
   };
   auto one = [&](Value index) {
     Value inSegment = kb_.rem(index, perSegment), segment = kb_.div(index, perSegment);
@@ -94,11 +97,16 @@ SmallVector<Value> Reduction::sum(const ProductSource &main, ArrayRef<Value> row
       movedPanels.push_back(kb_.add(panel, weightMove));
     bool equal = main.length % chunk == 0;
     Value length = equal ? kb_.i(chunk) : kb_.min(kb_.i(chunk), kb_.sub(kb_.i(main.length), k));
-    Value ahead = main.ahead ? kb_.address(main.ahead, kb_.mul(kb_.add(k, kb_.mul(segment, main.length)), 64 / reductionUnroll), kb_.b.getI8Type()) : Value();
+    Ahead ahead;
+    Value term = kb_.add(k, kb_.mul(segment, main.length));
+    if (main.ahead.weights)
+      ahead.weights = kb_.address(main.ahead.weights, kb_.mul(term, 64 / reductionUnroll), kb_.b.getI8Type());
+    if (main.ahead.rows)
+      ahead.rows = kb_.address(main.ahead.rows, kb_.mul(term, rows.size() * 4), kb_.b.getI8Type());
     return chain(main, movedRows, movedPanels, ahead, length, equal ? chunk : main.length, zeros);
   };
   auto withExtra = [&](SmallVector<Value> acc) {
-    return extra ? chain(*extra, rowsExtra, panelOffsets(*extra), Value(), kb_.i(extra->terms()), extra->terms(), acc) : acc;
+    return extra ? chain(*extra, rowsExtra, panelOffsets(*extra), {}, kb_.i(extra->terms()), extra->terms(), acc) : acc;
   };
   if (chunks == 1)
     return withExtra(one(kb_.i(0)));

@@ -6,6 +6,12 @@
 
 namespace hb::x86 {
 
+/// Addresses of data that is needed soon; the loop fetches from them into L2 while it computes. Null: nothing is fetched.
+struct Ahead {
+  Value weights; ///< one line of 64 bytes per unrolled step
+  Value rows;    ///< as many bytes per step as the tile's rows take in
+};
+
 /// One product that is summed into the tile: rows of A (row offsets come with the tile) times packed panels of B.
 /// K = segments · length; segment s of a row starts `segmentOffset(s)` elements after the row's start and is contiguous.
 struct ProductSource {
@@ -15,7 +21,7 @@ struct ProductSource {
   Type bElement;
   Value bOffset;             ///< elements, where panel 0 starts
   Value firstPanel;          ///< when set: panels of a tile are counted from here instead of from the tile's own panel
-  Value ahead;               ///< when set: address from where the loop fetches one line per unrolled step into L2
+  Ahead ahead;
   int64_t length = 0;        ///< elements of one segment
   int64_t segments = 1;
   std::function<Value(Value)> segmentOffset = nullptr; ///< null when there is one segment
@@ -42,8 +48,8 @@ public:
   void spill(ArrayRef<Value> accumulators);
 
 private:
-  SmallVector<Value> chain(const ProductSource &source, ArrayRef<Value> rows, ArrayRef<Value> panelOffsets, Value ahead, Value length, int64_t knownMultiple, SmallVector<Value> init);
-  SmallVector<Value> steps(const ProductSource &source, ArrayRef<Value> rows, ArrayRef<Value> panelOffsets, Value ahead, Value lower, Value upper, int64_t unroll, SmallVector<Value> init);
+  SmallVector<Value> chain(const ProductSource &source, ArrayRef<Value> rows, ArrayRef<Value> panelOffsets, Ahead ahead, Value length, int64_t knownMultiple, SmallVector<Value> init);
+  SmallVector<Value> steps(const ProductSource &source, ArrayRef<Value> rows, ArrayRef<Value> panelOffsets, Ahead ahead, Value lower, Value upper, int64_t unroll, SmallVector<Value> init);
 
   KernelBuilder &kb_;
   Value tile_;

@@ -200,6 +200,28 @@ TEST(Contract, StridesAndMaps) {
   }
 }
 
+/// Two of five rows of three pictures: the dimension of extent 1 between hides that the rows do not follow each other.
+TEST(Contract, RowsWithGapsBehindAUnitDimension) {
+  const std::string at = "tensor<3x1x2x20xf32, #kernel.strided<0, [100, 100, 20, 1]>>", yt = "tensor<3x1x2x16xf32>", wt = "tensor<16x20xf32, #kernel.packed<panel16>>";
+  const std::string text = "kernel.def @k(%x: " + at + ", %w: " + wt + ") -> " + yt + " {\n %y = kernel.contract linear a(%x : " + at + ") weight(%w : " + wt + ") {maps = []} -> " + yt +
+                           " {\n ^bb0(%acc: f32):\n  kernel.yield %acc : f32\n }\n kernel.return %y : " + yt + "\n}";
+  std::vector<float> x = randomVector(300, 1), w = randomVector(320, 2);
+  Buffer<char> pw = packPanels(w, 16, 20, Storage::F32);
+  Buffer<float> bx = toBuffer(x);
+  std::vector<double> want(96);
+  for (int64_t row = 0; row < 6; ++row)
+    for (int64_t j = 0; j < 16; ++j)
+      for (int64_t k = 0; k < 20; ++k)
+        want[row * 16 + j] += double(x[row / 2 * 100 + row % 2 * 20 + k]) * w[j * 20 + k];
+  for (const x86::X86Target &target : runnableTargets()) {
+    Kernel kernel = compileKernel(text, target);
+    ASSERT_NE(kernel.function, nullptr) << kernel.error;
+    Buffer<float> y(96);
+    kernel.run({&bx[0], &pw[0], &y[0]});
+    EXPECT_LE(relativeError(&y[0], want.data(), want.size()), tolerance) << target.cpu;
+  }
+}
+
 struct ConvCase {
   int64_t b, h, w, c, o, kh, kw, sy, sx; ///< h, w: padded input
   Storage storage = Storage::F32;
