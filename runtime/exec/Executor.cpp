@@ -2,10 +2,21 @@
 
 #include "runtime/base/Error.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <ctime>
 
 namespace hb {
+namespace {
+
+double threadCpuSeconds() {
+  timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return t.tv_sec + 1e-9 * t.tv_nsec;
+}
+
+} // namespace
 
 Executor::Executor(const Module &module, const Program &program, const CodeLibrary &code, WeightStore &weights, ThreadPool &pool)
     : module_(module), program_(program), code_(code), weights_(weights), pool_(pool) {
@@ -67,10 +78,14 @@ bool Executor::execute(const std::vector<Step> &steps, int depth) {
         pool_.run(kernel, pointers, grid);
         break;
       }
+      double cpuStart = threadCpuSeconds();
       auto start = std::chrono::steady_clock::now();
       pool_.run(kernel, pointers, grid);
       double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      double cpu = threadCpuSeconds() - cpuStart;
       LaunchTime &time = times_[step.time];
+      time.cpuSeconds += cpu;
+      time.bestCpu = std::min(time.bestCpu, cpu);
       ++time.count;
       time.seconds += seconds;
       time.best = std::min(time.best, seconds);

@@ -14,7 +14,8 @@ namespace hb {
 struct LaunchTime {
   uint32_t kernel = 0;
   uint64_t count = 0;
-  double seconds = 0, best = 1e30;
+  double seconds = 0, best = 1e30;       ///< elapsed
+  double cpuSeconds = 0, bestCpu = 1e30; ///< of the calling thread: what the launch costs when others share the machine
 };
 
 /// A program made ready to run: its arena and its weights exist, every binding is a pointer. `run` allocates nothing.

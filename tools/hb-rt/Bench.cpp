@@ -40,7 +40,21 @@ void fillInputs(const Program &program, ProgramTensors &tensors) {
 
 struct KernelRow {
   uint64_t count = 0;
-  double seconds = 0; ///< of one run: the best time of each launch, added up
+  double seconds = 0, cpu = 0; ///< of one run: the best time of each launch, added up
+};
+
+/// Rates are of CPU time with one thread: machines are shared, and a thread that waits for a core does not compute. With
+/// several threads the calling thread's CPU time says little, so elapsed time counts.
+double rateSeconds(const KernelRow &row, int threads) { return threads == 1 ? row.cpu : row.seconds; }
+
+/// The floor that kernels are held to: products of 64 and more rows, weighted by their FLOPs, as a share of the probe.
+struct FamilyShare {
+  double flops = 0, seconds = 0;
+  void add(double f, double s) {
+    flops += f;
+    seconds += s;
+  }
+  double share(double probe) const { return seconds > 0 ? flops / seconds * 1e-9 / probe : 0; }
 };
 
 double peakRssBytes() {
@@ -74,21 +88,30 @@ nlohmann::json benchEntry(Session &session, const Program &program, const BenchO
     uint64_t perRun = time.count / options.repeat;
     rows[time.kernel].count += perRun;
     rows[time.kernel].seconds += time.best * perRun;
+    rows[time.kernel].cpu += time.bestCpu * perRun;
     flops += session.module().kernels[time.kernel].flops * perRun;
   }
   nlohmann::json kernels = nlohmann::json::array();
+  std::map<std::string, FamilyShare> families;
+  double computeSeconds = 0;
   for (auto &[index, row] : rows) {
     const KernelInfo &info = session.module().kernels[index];
+    double seconds = rateSeconds(row, session.threads());
+    computeSeconds += seconds;
+    families[info.family].add(info.flops * row.count, seconds);
     if (!options.kernel.empty() && info.symbol != options.kernel)
       continue;
-    double gflops = row.seconds > 0 ? info.flops * row.count / row.seconds * 1e-9 : 0;
-    kernels.push_back({{"name", info.symbol}, {"family", info.family}, {"count", row.count}, {"ms", row.seconds * 1e3}, {"gflops", gflops},
-                       {"gbytes_per_s", row.seconds > 0 ? info.bytes * row.count / row.seconds * 1e-9 : 0}, {"share", gflops / probe}, {"source", info.source}});
+    double gflops = seconds > 0 ? info.flops * row.count / seconds * 1e-9 : 0;
+    kernels.push_back({{"name", info.symbol}, {"family", info.family}, {"count", row.count}, {"ms", row.seconds * 1e3}, {"cpu_ms", row.cpu * 1e3}, {"gflops", gflops},
+                       {"gbytes_per_s", seconds > 0 ? info.bytes * row.count / seconds * 1e-9 : 0}, {"share", gflops / probe}, {"source", info.source}});
   }
+  nlohmann::json shares = nlohmann::json::object();
+  for (auto &[family, sum] : families)
+    shares[family] = {{"share", sum.share(probe)}, {"seconds", sum.seconds}};
   std::sort(kernels.begin(), kernels.end(), [](const nlohmann::json &a, const nlohmann::json &b) { return a["ms"].get<double>() > b["ms"].get<double>(); });
   double best = times.front(), median = times[times.size() / 2];
   return {{"entry", program.name}, {"threads", session.threads()}, {"cpu", session.code().variant().cpu}, {"probe_gflops", probe}, {"ms_min", best * 1e3}, {"ms_median", median * 1e3},
-          {"gflops", flops / best * 1e-9}, {"share_of_probe", flops / best * 1e-9 / probe}, {"peak_rss_bytes", peakRssBytes()},
+          {"gflops", flops / computeSeconds * 1e-9}, {"share_of_probe", flops / computeSeconds * 1e-9 / probe}, {"families", shares}, {"peak_rss_bytes", peakRssBytes()},
           {"planned_peak_bytes", program.arenaBytes + session.weights().packedBytes()}, {"kernels", kernels}};
 }
 
@@ -96,6 +119,8 @@ void printTable(const nlohmann::json &result) {
   std::printf("%s: min %.1f ms, median %.1f ms, %.1f GFLOP/s = %.0f %% of the probe (%.1f GFLOP/s, %d threads), peak memory %.0f MiB (planned %.0f MiB)\n", result["entry"].get<std::string>().c_str(),
               result["ms_min"].get<double>(), result["ms_median"].get<double>(), result["gflops"].get<double>(), result["share_of_probe"].get<double>() * 100, result["probe_gflops"].get<double>(),
               result["threads"].get<int>(), result["peak_rss_bytes"].get<double>() / 1048576, result["planned_peak_bytes"].get<double>() / 1048576);
+  for (auto &[family, row] : result["families"].items())
+    std::printf("  %-18s %8.3f s  %3.0f%% of the probe\n", family.c_str(), row["seconds"].get<double>(), row["share"].get<double>() * 100);
   std::printf("  %-18s %6s %10s %9s %8s %6s  %s\n", "kernel", "count", "ms", "GFLOP/s", "GB/s", "share", "source");
   for (const nlohmann::json &k : result["kernels"])
     std::printf("  %-18s %6d %10.3f %9.1f %8.1f %5.0f%%  %s\n", k["name"].get<std::string>().c_str(), k["count"].get<int>(), k["ms"].get<double>(), k["gflops"].get<double>(),
