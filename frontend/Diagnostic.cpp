@@ -40,12 +40,13 @@ std::string Diagnostic::render() const {
 void DiagnosticSink::report(Diagnostic diagnostic) {
   if (diagnostic.number == 0)
     return;
-  std::string key = std::to_string(diagnostic.number) + "@" + (diagnostic.place.empty() ? diagnostic.span.where() : diagnostic.place);
-  if (!seen_.insert(std::move(key)).second)
-    return;
-  if (diagnostics_.size() >= limit_)
+  // Beyond the limit only the count matters; finding out where each one is would take quadratic time on a hostile file.
+  if (diagnostics_.size() >= limit_) {
     ++suppressed_;
-  else
+    return;
+  }
+  std::string key = std::to_string(diagnostic.number) + "@" + (diagnostic.place.empty() ? diagnostic.span.where() : diagnostic.place);
+  if (seen_.insert(std::move(key)).second)
     diagnostics_.push_back(std::move(diagnostic));
 }
 

@@ -22,8 +22,8 @@ public:
       if (token.lineBefore || i == 0)
         startLine(i);
       else
-        out_ += gap(i);
-      out_ += token.text();
+        put(gap(i));
+      put(token.text());
       track(i);
     }
     if (!out_.empty())
@@ -98,7 +98,7 @@ private:
       bool blank = std::count(between.text().begin(), between.text().end(), '\n') > 1;
       bool opens = isSymbol(token(i - 1)) && isOneOf(token(i - 1).text(), {"{", "(", "["});
       bool closes = isSymbol(token(i)) && isOneOf(token(i).text(), {"}", ")", "]"});
-      out_ += blank && !opens && !closes ? "\n\n" : "\n";
+      put(blank && !opens && !closes ? "\n\n" : "\n");
     }
     size_t closing = 0;
     for (size_t j = i; j + 1 < tokens_.size() && (j == i || !token(j).lineBefore) && isSymbol(token(j)) && isOneOf(token(j).text(), {"}", ")", "]"}); ++j)
@@ -114,7 +114,7 @@ private:
       indent_ = open_.back().column ? open_.back().column : open_.back().base + 2;
     if (!continued && (open_.empty() || open_.back().bracket == '{'))
       statement_ = indent_;
-    out_ += std::string(indent_, ' ');
+    put(std::string(indent_, ' '));
   }
 
   /// Continuations at top level stand in by 4; the second line of an entry's sizes stands under the first size.
@@ -127,11 +127,11 @@ private:
     return token(i - 1);
   }
 
-  size_t column() const {
-    size_t line = out_.rfind('\n'), column = 0;
-    for (size_t k = line == std::string::npos ? 0 : line + 1; k < out_.size(); ++k)
-      column += (static_cast<unsigned char>(out_[k]) & 0xC0) != 0x80;
-    return column;
+  /// Appends and keeps count of the column, in characters.
+  void put(std::string_view text) {
+    for (char c : text)
+      column_ = c == '\n' ? 0 : column_ + ((static_cast<unsigned char>(c) & 0xC0) != 0x80);
+    out_ += text;
   }
 
   /// True when the line goes on with the statement before it (inside braces or at top level).
@@ -159,7 +159,7 @@ private:
       if (text == "{")
         inEntryHead_ = false;
       bool more = i + 2 < tokens_.size() && !token(i + 1).lineBefore;
-      open_.push_back({text[0], text == "{" ? statement_ : indent_, more ? column() : 0});
+      open_.push_back({text[0], text == "{" ? statement_ : indent_, more ? column_ : 0});
       parameters_ = true;
     } else if (isOneOf(text, {"}", ")", "]"}) && !open_.empty()) {
       open_.pop_back();
@@ -169,7 +169,7 @@ private:
   std::vector<Token> tokens_;
   std::string out_;
   std::vector<Open> open_;
-  size_t indent_ = 0, statement_ = 0;
+  size_t indent_ = 0, statement_ = 0, column_ = 0;
   bool inEntryHead_ = false; ///< between `entry` and its body
   bool parameters_ = false;  ///< the entry's parameter list has begun
 };

@@ -21,11 +21,12 @@ constexpr TypeWord kTypeWords[] = {{"int", TypeKind::Int}, {"float", TypeKind::F
 constexpr std::string_view kDTypes[] = {"f32", "f16", "bf16", "f64", "i64"};
 constexpr std::string_view kDeclarationWords[] = {"import", "let", "fn", "module", "entry"};
 
-bool startsDeclaration(const Token &token) {
+} // namespace
+
+/// A word that begins a declaration, at the start of a line.
+bool Parser::startsDeclaration(const Token &token) {
   return token.kind == TokenKind::Name && token.lineBefore && std::find(std::begin(kDeclarationWords), std::end(kDeclarationWords), token.text()) != std::end(kDeclarationWords);
 }
-
-} // namespace
 
 Parser::Depth::Depth(Parser &parser) : parser(parser) {
   if (++parser.depth_ > 200) {
@@ -76,20 +77,38 @@ void Parser::endOfStatement() {
   fail("the end of the statement", "start a new line, or write an operator between the two");
 }
 
-/// Skips to where the next statement or declaration starts: a line start outside the brackets opened meanwhile.
-void Parser::recover(bool declarationLevel) {
-  int open = 0;
+/// Skips to where the next statement or declaration starts. Reads the broken one again from `start`, to know which brackets are
+/// open where it broke: a line start counts outside of them, and a closing brace only when it closes what was open before.
+void Parser::recover(bool declarationLevel, size_t start) {
+  size_t broken = position_;
+  position_ = start;
   insideParentheses_ = false;
-  while (peek().kind != TokenKind::End) {
-    if (startsDeclaration(peek()) && (declarationLevel || peek().isWord("module") || peek().isWord("entry") || peek().isWord("import")))
-      return;
-    if (!declarationLevel && open == 0 && (at("}") || (peek().lineBefore && !at(")") && !at("]"))))
+  std::vector<char> open;
+  for (; peek().kind != TokenKind::End; next()) {
+    const Token &token = peek();
+    bool past = position_ >= broken && position_ > start;
+    if (past && startsDeclaration(token)) {
+      // At the left margin nothing else starts with these words, whatever was left open.
+      bool margin = file_.column(token.span.begin) == 1;
+      bool unclosed = !open.empty() && open.back() != '{' && (token.isWord("let") || token.isWord("fn"));
+      if (margin || unclosed || (declarationLevel && open.empty()))
+        return;
+    }
+    if (past && !declarationLevel && open.empty() && token.lineBefore && !at(")") && !at("]"))
       return;
     if (at("{") || at("(") || at("["))
-      ++open;
-    if ((at("}") || at(")") || at("]")) && open > 0)
-      --open;
-    next();
+      open.push_back(token.text()[0]);
+    if (at(")") || at("]"))
+      if (!open.empty() && open.back() == (at(")") ? '(' : '['))
+        open.pop_back();
+    if (at("}")) {
+      while (!open.empty() && open.back() != '{')
+        open.pop_back();
+      if (open.empty() && !declarationLevel)
+        return;
+      if (!open.empty())
+        open.pop_back();
+    }
   }
 }
 
@@ -97,17 +116,12 @@ std::unique_ptr<File> Parser::file() {
   auto file = std::make_unique<File>();
   file->source = &file_;
   while (peek().kind != TokenKind::End) {
+    size_t before = position_;
     try {
       declaration(*file);
     } catch (Failure &failure) {
       sink_.report(std::move(failure.diagnostic));
-      size_t before = position_;
-      // At least one token further, or the same error would come back for ever.
-      if (peek().kind != TokenKind::End && position_ == before && !startsDeclaration(peek()))
-        next();
-      recover(true);
-      if (position_ == before && peek().kind != TokenKind::End)
-        next();
+      recover(true, before);
     }
   }
   // One name, one meaning.
@@ -334,8 +348,8 @@ Body Parser::moduleBody() {
       moduleStatement(body);
     } catch (Failure &failure) {
       sink_.report(std::move(failure.diagnostic));
-      recover(false);
-      if (startsDeclaration(peek()) && (peek().isWord("module") || peek().isWord("entry") || peek().isWord("import")))
+      recover(false, before);
+      if (startsDeclaration(peek()) && file_.column(peek().span.begin) == 1)
         return body;
       if (position_ == before)
         next();

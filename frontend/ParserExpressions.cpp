@@ -179,7 +179,10 @@ bool Parser::atRecord() const {
   if (peek(1).isSymbol("}"))
     return true;
   TokenKind kind = peek(1).kind;
-  return (kind == TokenKind::Name || kind == TokenKind::Int || kind == TokenKind::String) && peek(2).isSymbol(":");
+  size_t at = 2;
+  while (kind == TokenKind::Name && peek(at).isSymbol(".") && peek(at + 1).kind == TokenKind::Name && at < 10)
+    at += 2;
+  return (kind == TokenKind::Name || kind == TokenKind::Int || kind == TokenKind::String) && peek(at).isSymbol(":");
 }
 
 ExprPtr Parser::primary() {
@@ -304,9 +307,15 @@ ExprPtr Parser::record() {
   while (!at("}")) {
     Named entry;
     Token key = next();
+    // Results of an entry may have dotted names.
+    std::string rest;
+    while (key.kind == TokenKind::Name && at(".")) {
+      next();
+      rest += "." + std::string(next().text());
+    }
     if (key.kind != TokenKind::Name && key.kind != TokenKind::Int && key.kind != TokenKind::String)
       throw Failure{{110, key.span, "the key of a record's entry", "\"" + std::string(key.text().substr(0, 40)) + "\"", "", {}, {}}};
-    entry.name = key.kind == TokenKind::String ? key.string : key.kind == TokenKind::Int ? std::to_string(key.integer) : std::string(key.text());
+    entry.name = key.kind == TokenKind::String ? key.string : key.kind == TokenKind::Int ? std::to_string(key.integer) : std::string(key.text()) + rest;
     entry.nameSpan = key.span;
     expect(":", "and the entry's value");
     entry.value = expression();
@@ -363,11 +372,11 @@ ExprPtr Parser::block() {
       sink_.report(std::move(failure.diagnostic));
       broken = true;
       expr->items.clear();
-      recover(false);
+      recover(false, before);
+      if (startsDeclaration(peek()) && file_.column(peek().span.begin) == 1)
+        break;
       if (position_ == before)
         next();
-      if (peek().lineBefore && (atWord("module") || atWord("entry") || atWord("import")))
-        break;
     }
   }
   if (broken && expr->items.empty())

@@ -32,7 +32,8 @@ private:
   ast::Pattern pattern();
   ast::Stmt requireStatement();
   /// After an error: on to where a statement (or declaration) can start again.
-  void recover(bool declarationLevel);
+  static bool startsDeclaration(const Token &token);
+  void recover(bool declarationLevel, size_t start);
 
   // ParserExpressions.cpp
   ast::ExprPtr expression();

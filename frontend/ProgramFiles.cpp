@@ -32,7 +32,7 @@ const ast::File *ProgramFiles::open(const std::string &path) {
   if (found != files_.end())
     return found->second.tree.get();
   // Programs are pages, not megabytes; a weights file given by mistake stops here.
-  return load("disk:" + path, printable(path, 1024), readTextFile(path, 4u << 20), folderOf(path), false);
+  return load("disk:" + path, printable(path, 1024), readTextFile(path, 1u << 20), folderOf(path), false);
 }
 
 const ast::File *ProgramFiles::embedded(const std::string &path) {

@@ -55,6 +55,7 @@ TEST(Parser, Precedence) {
 TEST(Parser, BracesAreRecordsOrBlocks) {
   EXPECT_EQ(expression("{ a: 1, 2: b }"), "record2");
   EXPECT_EQ(expression("{}"), "record0");
+  EXPECT_EQ(expression("{ reward.blip2: a, b: 1 }"), "record2");
   EXPECT_EQ(expression("{ let y = 1; y }"), "{1 y}");
   EXPECT_EQ(expression("{ x[1:] }"), "{0 x[1]}");
 }
@@ -138,6 +139,10 @@ INSTANTIATE_TEST_SUITE_P(
         BadProgram{"module M {\n  a: param[1 2]\n  b: L(\n  c: L(1)\n}\nlet x = )\nlet y = 3\nfn g() {\n  let a = *\n  let b = 1 1\n  a\n}\n",
                    {"HB0110: t.hb:2:14: expected \"]\" after the shape; found \"2\"", "HB0110: t.hb:5:1:", "HB0110: t.hb:6:9: expected an expression; found \")\"",
                     "HB0110: t.hb:9:11: expected an expression; found \"*\"", "HB0110: t.hb:10:13: expected the end of the statement; found \"1\""}},
+        // The brace of the broken record is not the block's.
+        BadProgram{"fn f() {\n  let a = { b: 1, c d: 2 }\n  let e = 1 1\n  a\n}\nlet g = h(1\nfn k() { ) }\n",
+                   {"HB0110: t.hb:2:21: expected \":\" and the entry's value; found \"d\"", "HB0110: t.hb:3:13:", "HB0110: t.hb:7:1: expected \")\" after the arguments; found the keyword \"fn\"",
+                    "HB0110: t.hb:7:10:"}},
         BadProgram{"let x = if a { 1 }\n", {"HB0110: t.hb:2:1: expected \"else\"; found the end of the file; an if inside an expression needs both values"}},
         BadProgram{"fn f() { }\n", {"HB0110: t.hb:1:10: expected an expression as the value of the block"}},
         BadProgram{"fn f() { 1\n 2 }\n", {"HB0110: t.hb:1:10: expected \"}\" after the value of the block; found another statement"}},

@@ -25,7 +25,7 @@ void addFmt(CLI::App &app, Action &action) {
       int code = 0;
       for (const std::string &path : options->files) {
         DiagnosticSink sink;
-        SourceFile file(printable(path, 1024), readTextFile(path, 4u << 20));
+        SourceFile file(printable(path, 1024), readTextFile(path, 1u << 20));
         std::string text = formatProgram(file, sink);
         if (sink.hasErrors()) {
           std::cerr << sink.render();
