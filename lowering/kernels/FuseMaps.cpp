@@ -79,6 +79,16 @@ static bool hasOffset(kernel::MapOp map) {
   });
 }
 
+/// A broadcast, or a slice: every axis shifted, none moved.
+static bool picksInOrder(const MapInput &input) {
+  if (input.zeroOutside)
+    return false;
+  bool isSlice = input.map.getNumResults() == input.map.getNumDims();
+  for (auto [axis, index] : llvm::enumerate(input.map.getResults()))
+    isSlice = isSlice && index.isFunctionOfDim(axis);
+  return isSlice || isBroadcastOnly(input.map);
+}
+
 /// Whether everything that reads `value`, through views too, is `reader`.
 static bool onlyReader(Value value, Operation *reader) {
   return llvm::all_of(value.getUsers(), [&](Operation *user) {
@@ -147,12 +157,7 @@ static std::optional<Producer> producerOf(const Consumer &consumer, const MapInp
   if (onlyReader(value, consumer.op))
     return Producer{producer, access};
   // Several readers: only what merely picks elements in order is cheaper read at its source.
-  bool picks = movesOnly(producer) && llvm::all_of(inputsOf(producer), [](const MapInput &in) {
-                 return !in.zeroOutside && (isBroadcastOnly(in.map) || in.map.getNumResults() == in.map.getNumDims() && llvm::all_of(llvm::enumerate(in.map.getResults()), [](auto e) {
-                   unsigned axis = e.index();
-                   return e.value().isFunctionOfDim(axis); // a slice: every axis shifted, none moved
-                 }));
-               });
+  bool picks = movesOnly(producer) && llvm::all_of(inputsOf(producer), picksInOrder);
   return picks ? std::optional(Producer{producer, access}) : std::nullopt;
 }
 

@@ -63,13 +63,15 @@ struct SelectWinograd : impl::HbSelectWinogradBase<SelectWinograd> {
     OpBuilder b(stored);
     Type f32 = b.getF32Type();
     auto packed = kernel::PackedAttr::get(b.getContext(), t.layout);
-    Value transformed = kernel::WeightOp::create(b, stored.getLoc(), RankedTensorType::get(weight, f32, packed), stored.getSources());
+    auto transformedType = RankedTensorType::get(weight, f32, packed);
+    Value transformed = kernel::WeightOp::create(b, stored.getLoc(), transformedType, stored.getSources());
     b.setInsertionPoint(op);
     Location where = op.getLoc();
     int64_t m[] = {t.rows, t.columns};
     Value input = kernel::WinogradInputOp::create(b, where, RankedTensorType::get({planes, tiles, weight[1]}, f32), op.getA(), m);
-    auto product = kernel::ContractOp::create(b, where, RankedTensorType::get({planes, tiles, weight[0]}, f32), kernel::ContractForm::planes, input, transformed,
-                                              Value(), Value(), Value(), ValueRange(), b.getArrayAttr({}));
+    auto productType = RankedTensorType::get({planes, tiles, weight[0]}, f32);
+    auto product = kernel::ContractOp::create(b, where, productType, kernel::ContractForm::planes, input, transformed, Value(), Value(), Value(), ValueRange(),
+                                              b.getArrayAttr({}));
     Block &block = product.getEpilogue().emplaceBlock();
     Value sum = block.addArgument(f32, where);
     OpBuilder inner = OpBuilder::atBlockBegin(&block);

@@ -70,7 +70,8 @@ json programJson(plan::ProgramOp program, const llvm::StringMap<int64_t> &kernel
           {"lower_bound_bytes", program.getLowerBound()},
           {"inputs", signatureJson(program.getInputs())},
           {"outputs", signatureJson(program.getOutputs())},
-          {"stats", {{"ops", integer("ops")}, {"launches", integer("launches")}, {"flops_forward", integer("flops")}, {"flops_backward", 0}, {"flops_recompute", 0}}},
+          {"stats",
+           {{"ops", integer("ops")}, {"launches", integer("launches")}, {"flops_forward", integer("flops")}, {"flops_backward", 0}, {"flops_recompute", 0}}},
           {"commands", commandsJson(program.getBody().front(), kernels)}};
 }
 

@@ -72,7 +72,8 @@ private:
   }
   bool write(Operation *op, Attribute place, int64_t value) {
     if (auto arena = dyn_cast<plan::ArenaAttr>(place)) {
-      if (arena.getOffset() < 0 || arena.getOffset() % kArenaAlignment || arena.getOffset() + arena.getSize() > static_cast<int64_t>(program_.getArenaBytes()) - kReadablePadding)
+      int64_t usable = static_cast<int64_t>(program_.getArenaBytes()) - kReadablePadding;
+      if (arena.getOffset() < 0 || arena.getOffset() % kArenaAlignment || arena.getOffset() + arena.getSize() > usable)
         return fail(op, "an aligned place inside the arena", "offset " + Twine(arena.getOffset()) + ", size " + Twine(arena.getSize()));
       arena_.write(arena.getOffset(), arena.getSize(), value);
     } else if (auto output = dyn_cast<plan::OutputAttr>(place)) {
