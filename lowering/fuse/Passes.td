@@ -12,13 +12,19 @@ def HbFuseGatedLinear : Pass<"hb-fuse-gated-linear", "::mlir::func::FuncOp"> {
 
     ```mlir
     // Before.
-    %y = nn.linear %x, %w, %b : (tensor<2x64x320xf32>, tensor<2560x320xf16>, tensor<2560xf16>) -> tensor<2x64x2560xf32>
-    %u = nn.slice %y {offsets = array<i64: 0, 0, 0>} : tensor<2x64x2560xf32> -> tensor<2x64x1280xf32>
-    %g = nn.slice %y {offsets = array<i64: 0, 0, 1280>} : tensor<2x64x2560xf32> -> tensor<2x64x1280xf32>
-    %f = nn.unary gelu %g : tensor<2x64x1280xf32>
-    %z = nn.binary mul %u, %f : (tensor<2x64x1280xf32>, tensor<2x64x1280xf32>) -> tensor<2x64x1280xf32>
+    func.func @geglu(%x: tensor<2x64xf32>, %w: tensor<256x64xf16>) -> tensor<2x128xf32> {
+      %y = nn.linear %x, %w : (tensor<2x64xf32>, tensor<256x64xf16>) -> tensor<2x256xf32>
+      %u = nn.slice %y {offsets = array<i64: 0, 0>} : tensor<2x256xf32> -> tensor<2x128xf32>
+      %g = nn.slice %y {offsets = array<i64: 0, 128>} : tensor<2x256xf32> -> tensor<2x128xf32>
+      %f = nn.unary gelu %g : tensor<2x128xf32>
+      %z = nn.binary mul %u, %f : (tensor<2x128xf32>, tensor<2x128xf32>) -> tensor<2x128xf32>
+      return %z : tensor<2x128xf32>
+    }
     // After.
-    %z = nn.gated_linear gelu %x, %w bias(%b) : (tensor<2x64x320xf32>, tensor<2560x320xf16>, tensor<2560xf16>) -> tensor<2x64x1280xf32>
+    func.func @geglu(%x: tensor<2x64xf32>, %w: tensor<256x64xf16>) -> tensor<2x128xf32> {
+      %z = nn.gated_linear gelu %x, %w : (tensor<2x64xf32>, tensor<256x64xf16>) -> tensor<2x128xf32>
+      return %z : tensor<2x128xf32>
+    }
     ```
   }];
   let statistics = [Statistic<"fused", "gates-fused", "nn.gated_linear ops made">];
@@ -34,13 +40,23 @@ def HbMergeProjections : Pass<"hb-merge-projections", "::mlir::func::FuncOp"> {
 
     ```mlir
     // Before.
-    %q = nn.linear %x, %wq : (tensor<2x64x320xf32>, tensor<320x320xf16>) -> tensor<2x64x320xf32>
-    %k = nn.linear %x, %wk : (tensor<2x64x320xf32>, tensor<320x320xf16>) -> tensor<2x64x320xf32>
+    func.func @keys_values(%x: tensor<2x77x64xf32>) -> (tensor<2x77x32xf32>, tensor<2x77x32xf32>) {
+      %wk = nn.param "unet" "to_k.weight" : tensor<32x64xf16>
+      %wv = nn.param "unet" "to_v.weight" : tensor<32x64xf16>
+      %k = nn.linear %x, %wk : (tensor<2x77x64xf32>, tensor<32x64xf16>) -> tensor<2x77x32xf32>
+      %v = nn.linear %x, %wv : (tensor<2x77x64xf32>, tensor<32x64xf16>) -> tensor<2x77x32xf32>
+      return %k, %v : tensor<2x77x32xf32>, tensor<2x77x32xf32>
+    }
     // After.
-    %w = nn.concat %wq, %wk {axis = 0 : i64} : (tensor<320x320xf16>, tensor<320x320xf16>) -> tensor<640x320xf16>
-    %y = nn.linear %x, %w : (tensor<2x64x320xf32>, tensor<640x320xf16>) -> tensor<2x64x640xf32>
-    %q = nn.slice %y {offsets = array<i64: 0, 0, 0>} : tensor<2x64x640xf32> -> tensor<2x64x320xf32>
-    %k = nn.slice %y {offsets = array<i64: 0, 0, 320>} : tensor<2x64x640xf32> -> tensor<2x64x320xf32>
+    func.func @keys_values(%x: tensor<2x77x64xf32>) -> (tensor<2x77x32xf32>, tensor<2x77x32xf32>) {
+      %wv = nn.param "unet" "to_v.weight" : tensor<32x64xf16>
+      %wk = nn.param "unet" "to_k.weight" : tensor<32x64xf16>
+      %w = nn.concat %wk, %wv {axis = 0 : i64} : (tensor<32x64xf16>, tensor<32x64xf16>) -> tensor<64x64xf16>
+      %y = nn.linear %x, %w : (tensor<2x77x64xf32>, tensor<64x64xf16>) -> tensor<2x77x64xf32>
+      %k = nn.slice %y {offsets = array<i64: 0, 0, 0>} : tensor<2x77x64xf32> -> tensor<2x77x32xf32>
+      %v = nn.slice %y {offsets = array<i64: 0, 0, 32>} : tensor<2x77x64xf32> -> tensor<2x77x32xf32>
+      return %k, %v : tensor<2x77x32xf32>, tensor<2x77x32xf32>
+    }
     ```
   }];
   let options = [Option<"fewRows", "few-rows", "int64_t", "16", "inputs with at most this many rows merge whoever reads the results">];

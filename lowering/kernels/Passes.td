@@ -10,6 +10,24 @@ def HbFormKernels : Pass<"hb-form-kernels", "::mlir::func::FuncOp"> {
     Every nn op except `nn.repeat` and `nn.yield` becomes kernel ops: contractions read packed weights, everything that only
     moves or maps elements becomes a `kernel.map` with an affine map per operand, reshapes become views. Parameters become
     `kernel.weight` in the layout their reader wants. Nothing is fused yet.
+
+    ```mlir
+    // Before.
+    func.func @f(%x: tensor<2x32xf32>) -> tensor<2x16xf32> {
+      %w = nn.param "unet" "to_q.weight" : tensor<16x32xf16>
+      %y = nn.linear %x, %w : (tensor<2x32xf32>, tensor<16x32xf16>) -> tensor<2x16xf32>
+      return %y : tensor<2x16xf32>
+    }
+    // After.
+    func.func @f(%x: tensor<2x32xf32>) -> tensor<2x16xf32> attributes {kernel.ops = 1 : i64} {
+      %w = kernel.weight [#kernel.source<"unet", "to_q.weight", tensor<16x32xf16>>] : tensor<16x32xf16, #kernel.packed<panel16>>
+      %y = kernel.contract linear a(%x : tensor<2x32xf32>) weight(%w : tensor<16x32xf16, #kernel.packed<panel16>>) {maps = []} -> tensor<2x16xf32> {
+      ^bb0(%acc: f32):
+        kernel.yield %acc : f32
+      }
+      return %y : tensor<2x16xf32>
+    }
+    ```
   }];
   let dependentDialects = ["::hb::kernel::KernelDialect", "::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
 }
@@ -19,6 +37,32 @@ def HbFuseEpilogues : Pass<"hb-fuse-epilogues", "::mlir::func::FuncOp"> {
   let description = [{
     Maps are composed with the maps that feed them; activations, residuals, shifts and scales move into the epilogue of the
     contraction or the normalisation that produces their operand; zero padding behind a group norm becomes its `pad`.
+
+    ```mlir
+    // Before.
+    func.func @f(%x: tensor<2x32xf32>, %w: tensor<16x32xf16, #kernel.packed<panel16>>, %r: tensor<2x16xf32>) -> tensor<2x16xf32> {
+      %y = kernel.contract linear a(%x : tensor<2x32xf32>) weight(%w : tensor<16x32xf16, #kernel.packed<panel16>>) {maps = []} -> tensor<2x16xf32> {
+      ^bb0(%acc: f32):
+        kernel.yield %acc : f32
+      }
+      %z = kernel.map (%y, %r : tensor<2x16xf32>, tensor<2x16xf32>) [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>] -> tensor<2x16xf32> {
+      ^bb0(%a: f32, %b: f32):
+        %s = arith.addf %a, %b : f32
+        kernel.yield %s : f32
+      }
+      return %z : tensor<2x16xf32>
+    }
+    // After.
+    func.func @f(%x: tensor<2x32xf32>, %w: tensor<16x32xf16, #kernel.packed<panel16>>, %r: tensor<2x16xf32>) -> tensor<2x16xf32> {
+      %z = kernel.contract linear a(%x : tensor<2x32xf32>) weight(%w : tensor<16x32xf16, #kernel.packed<panel16>>)
+           extras(%r : tensor<2x16xf32>) {maps = [affine_map<(d0, d1) -> (d0, d1)>]} -> tensor<2x16xf32> {
+      ^bb0(%acc: f32, %b: f32):
+        %s = arith.addf %acc, %b : f32
+        kernel.yield %s : f32
+      }
+      return %z : tensor<2x16xf32>
+    }
+    ```
   }];
   let dependentDialects = ["::hb::kernel::KernelDialect", "::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
 }
@@ -28,6 +72,32 @@ def HbSelectWinograd : Pass<"hb-select-winograd", "::mlir::func::FuncOp"> {
   let description = [{
     Not part of the default phase. A stride-1 3x3 contraction of even output size becomes input transform, one product per
     plane, and output transform; the epilogue moves to the output transform.
+
+    ```mlir
+    // Before.
+    func.func @f(%x: tensor<1x10x10x64xf32>) -> tensor<1x8x8x64xf32> {
+      %w = kernel.weight [#kernel.source<"unet", "conv.weight", tensor<64x64x3x3xf16>>] : tensor<64x64x3x3xf16, #kernel.packed<panel16>>
+      %y = kernel.contract conv2d a(%x : tensor<1x10x10x64xf32>) weight(%w : tensor<64x64x3x3xf16, #kernel.packed<panel16>>) {maps = []} -> tensor<1x8x8x64xf32> {
+      ^bb0(%acc: f32):
+        kernel.yield %acc : f32
+      }
+      return %y : tensor<1x8x8x64xf32>
+    }
+    // After.
+    func.func @f(%x: tensor<1x10x10x64xf32>) -> tensor<1x8x8x64xf32> {
+      %w = kernel.weight [#kernel.source<"unet", "conv.weight", tensor<64x64x3x3xf16>>] : tensor<64x64x3x3xf32, #kernel.packed<winograd_f4x2>>
+      %v = kernel.winograd_input %x {m = array<i64: 4, 2>} : tensor<1x10x10x64xf32> -> tensor<24x8x64xf32>
+      %p = kernel.contract planes a(%v : tensor<24x8x64xf32>) weight(%w : tensor<64x64x3x3xf32, #kernel.packed<winograd_f4x2>>) {maps = []} -> tensor<24x8x64xf32> {
+      ^bb0(%acc: f32):
+        kernel.yield %acc : f32
+      }
+      %y = kernel.winograd_output %p {m = array<i64: 4, 2>, maps = []} : tensor<24x8x64xf32> -> tensor<1x8x8x64xf32> {
+      ^bb0(%acc: f32):
+        kernel.yield %acc : f32
+      }
+      return %y : tensor<1x8x8x64xf32>
+    }
+    ```
   }];
   let dependentDialects = ["::hb::kernel::KernelDialect", "::mlir::arith::ArithDialect"];
 }
@@ -37,6 +107,37 @@ def HbOutlineKernels : Pass<"hb-outline-kernels", "::mlir::ModuleOp"> {
   let description = [{
     The functions keep launches, views, weights, constants and loops. Each `kernel.def` gets `flops`, `bytes`, `source`, and
     `inplace` where a result may take the place of an operand.
+
+    ```mlir
+    // Before.
+    func.func @f(%x: tensor<8xf32>) -> tensor<8xf32> {
+      %y = kernel.map (%x : tensor<8xf32>) [affine_map<(d0) -> (d0)>] -> tensor<8xf32> {
+      ^bb0(%a: f32):
+        %b = arith.addf %a, %a : f32
+        kernel.yield %b : f32
+      }
+      %z = kernel.map (%y : tensor<8xf32>) [affine_map<(d0) -> (d0)>] -> tensor<8xf32> {
+      ^bb0(%a: f32):
+        %b = arith.addf %a, %a : f32
+        kernel.yield %b : f32
+      }
+      return %z : tensor<8xf32>
+    }
+    // After.
+    kernel.def @map_0(%x: tensor<8xf32>) -> tensor<8xf32> attributes {bytes = 64 : i64, flops = 8 : i64, inplace = [[0, 0]], source = "…"} {
+      %y = kernel.map (%x : tensor<8xf32>) [affine_map<(d0) -> (d0)>] -> tensor<8xf32> {
+      ^bb0(%a: f32):
+        %b = arith.addf %a, %a : f32
+        kernel.yield %b : f32
+      }
+      kernel.return %y : tensor<8xf32>
+    }
+    func.func @f(%x: tensor<8xf32>) -> tensor<8xf32> {
+      %y = kernel.launch @map_0(%x) : (tensor<8xf32>) -> tensor<8xf32>
+      %z = kernel.launch @map_0(%y) : (tensor<8xf32>) -> tensor<8xf32>
+      return %z : tensor<8xf32>
+    }
+    ```
   }];
   let dependentDialects = ["::hb::kernel::KernelDialect"];
 }

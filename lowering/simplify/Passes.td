@@ -12,10 +12,19 @@ def HbInlineCalls : Pass<"hb-inline-calls", "::mlir::ModuleOp"> {
 
     ```mlir
     // Before.
-    func.func private @f(%x: tensor<4xf32>) -> tensor<4xf32> { %y = nn.unary relu %x : tensor<4xf32>  return %y : tensor<4xf32> }
-    func.func @entry(%x: tensor<4xf32>) -> tensor<4xf32> { %y = call @f(%x) : (tensor<4xf32>) -> tensor<4xf32>  return %y : tensor<4xf32> }
+    func.func private @f(%x: tensor<4xf32>) -> tensor<4xf32> {
+      %y = nn.unary relu %x : tensor<4xf32>
+      return %y : tensor<4xf32>
+    }
+    func.func @entry(%x: tensor<4xf32>) -> tensor<4xf32> {
+      %y = call @f(%x) : (tensor<4xf32>) -> tensor<4xf32>
+      return %y : tensor<4xf32>
+    }
     // After.
-    func.func @entry(%x: tensor<4xf32>) -> tensor<4xf32> { %y = nn.unary relu %x : tensor<4xf32>  return %y : tensor<4xf32> }
+    func.func @entry(%x: tensor<4xf32>) -> tensor<4xf32> {
+      %y = nn.unary relu %x : tensor<4xf32>
+      return %y : tensor<4xf32>
+    }
     ```
   }];
   let statistics = [Statistic<"inlined", "calls-inlined", "calls replaced by the callee's body">];
@@ -34,13 +43,19 @@ def HbChannelsLast : Pass<"hb-channels-last", "::mlir::func::FuncOp"> {
 
     ```mlir
     // Before.
-    %y = nn.conv2d %x, %w {layout = #nn.layout<nchw>, ...} : (tensor<1x4x8x8xf32>, ...) -> tensor<1x16x8x8xf32>
-    %z = nn.unary silu %y : tensor<1x16x8x8xf32>
+    func.func @block(%x: tensor<1x4x8x8xf32>, %w: tensor<16x4x3x3xf16>) -> tensor<1x16x8x8xf32> {
+      %y = nn.conv2d %x, %w {layout = #nn.layout<nchw>, strides = array<i64: 1, 1>, padding = array<i64: 1, 1, 1, 1>} : (tensor<1x4x8x8xf32>, tensor<16x4x3x3xf16>) -> tensor<1x16x8x8xf32>
+      %z = nn.unary silu %y : tensor<1x16x8x8xf32>
+      return %z : tensor<1x16x8x8xf32>
+    }
     // After.
-    %0 = nn.transpose %x {permutation = array<i64: 0, 2, 3, 1>} : tensor<1x4x8x8xf32> -> tensor<1x8x8x4xf32>
-    %1 = nn.conv2d %0, %w {layout = #nn.layout<nhwc>, ...} : (tensor<1x8x8x4xf32>, ...) -> tensor<1x8x8x16xf32>
-    %2 = nn.unary silu %1 : tensor<1x8x8x16xf32>
-    %z = nn.transpose %2 {permutation = array<i64: 0, 3, 1, 2>} : tensor<1x8x8x16xf32> -> tensor<1x16x8x8xf32>
+    func.func @block(%x: tensor<1x4x8x8xf32>, %w: tensor<16x4x3x3xf16>) -> tensor<1x16x8x8xf32> {
+      %0 = nn.transpose %x {permutation = array<i64: 0, 2, 3, 1>} : tensor<1x4x8x8xf32> -> tensor<1x8x8x4xf32>
+      %1 = nn.conv2d %0, %w {layout = #nn.layout<nhwc>, strides = array<i64: 1, 1>, padding = array<i64: 1, 1, 1, 1>} : (tensor<1x8x8x4xf32>, tensor<16x4x3x3xf16>) -> tensor<1x8x8x16xf32>
+      %2 = nn.unary silu %1 : tensor<1x8x8x16xf32>
+      %z = nn.transpose %2 {permutation = array<i64: 0, 3, 1, 2>} : tensor<1x8x8x16xf32> -> tensor<1x16x8x8xf32>
+      return %z : tensor<1x16x8x8xf32>
+    }
     ```
   }];
   let statistics = [Statistic<"remaining", "transposes-remaining", "nn.transpose ops left in the function">];
@@ -53,9 +68,26 @@ def HbHoistLoopInvariant : Pass<"hb-hoist-loop-invariant", "::mlir::func::FuncOp
     on the iteration or a carried value is computed once, before the loop.
 
     ```mlir
-    // Before: in the body of nn.repeat
-    %k = nn.linear %context, %w : (tensor<2x77x64xf32>, tensor<32x64xf16>) -> tensor<2x77x32xf32>
-    // After: the same op stands before nn.repeat.
+    // Before.
+    func.func @steps(%x: tensor<2x8xf32>, %context: tensor<2x8xf32>, %w: tensor<8x8xf16>) -> tensor<2x8xf32> {
+      %r = nn.repeat max 4 inits(%x) : (tensor<2x8xf32>) -> tensor<2x8xf32> {
+      ^bb0(%i: tensor<i64>, %c: tensor<2x8xf32>):
+        %k = nn.linear %context, %w : (tensor<2x8xf32>, tensor<8x8xf16>) -> tensor<2x8xf32>
+        %s = nn.binary add %c, %k : (tensor<2x8xf32>, tensor<2x8xf32>) -> tensor<2x8xf32>
+        nn.yield %s : tensor<2x8xf32>
+      }
+      return %r : tensor<2x8xf32>
+    }
+    // After.
+    func.func @steps(%x: tensor<2x8xf32>, %context: tensor<2x8xf32>, %w: tensor<8x8xf16>) -> tensor<2x8xf32> {
+      %k = nn.linear %context, %w : (tensor<2x8xf32>, tensor<8x8xf16>) -> tensor<2x8xf32>
+      %r = nn.repeat max 4 inits(%x) : (tensor<2x8xf32>) -> tensor<2x8xf32> {
+      ^bb0(%i: tensor<i64>, %c: tensor<2x8xf32>):
+        %s = nn.binary add %c, %k : (tensor<2x8xf32>, tensor<2x8xf32>) -> tensor<2x8xf32>
+        nn.yield %s : tensor<2x8xf32>
+      }
+      return %r : tensor<2x8xf32>
+    }
     ```
   }];
   let statistics = [Statistic<"hoisted", "ops-hoisted", "ops moved out of loops">];
@@ -73,11 +105,17 @@ def HbSimplify : Pass<"hb-simplify", "::mlir::ModuleOp"> {
 
     ```mlir
     // Before.
-    %a = nn.transpose %x {permutation = array<i64: 1, 0>} : tensor<4x8xf32> -> tensor<8x4xf32>
-    %b = nn.transpose %a {permutation = array<i64: 1, 0>} : tensor<8x4xf32> -> tensor<4x8xf32>
-    %c = nn.unary silu %b : tensor<4x8xf32>
+    func.func @f(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+      %a = nn.transpose %x {permutation = array<i64: 1, 0>} : tensor<4x8xf32> -> tensor<8x4xf32>
+      %b = nn.transpose %a {permutation = array<i64: 1, 0>} : tensor<8x4xf32> -> tensor<4x8xf32>
+      %c = nn.unary silu %b : tensor<4x8xf32>
+      return %c : tensor<4x8xf32>
+    }
     // After.
-    %c = nn.unary silu %x : tensor<4x8xf32>
+    func.func @f(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+      %c = nn.unary silu %x : tensor<4x8xf32>
+      return %c : tensor<4x8xf32>
+    }
     ```
   }];
   let options = [Option<"foldLimit", "fold-limit", "int64_t", "65536", "largest result of a folded op, in elements">];
