@@ -79,12 +79,16 @@ void requireModules(const std::string &path, const std::vector<AdapterModule> &m
     throw Error(311, printable(path, 1024), "an adapter with modules", "none", "there is nothing to write");
 }
 
+void makeFolder(const std::string &folder) {
+  if (::mkdir(folder.c_str(), 0777) != 0 && errno != EEXIST)
+    throw Error(901, printable(folder, 1024), "a folder that can be made", std::strerror(errno), "choose another place");
+}
+
 } // namespace
 
 void writePeftFolder(const std::string &folder, const std::vector<AdapterModule> &modules, const PeftSettings &settings) {
   requireModules(folder, modules);
-  if (::mkdir(folder.c_str(), 0777) != 0 && errno != EEXIST)
-    throw Error(901, printable(folder, 1024), "a folder that can be made", std::strerror(errno), "choose another place");
+  makeFolder(folder);
   std::vector<TensorView> tensors;
   for (const AdapterModule &module : modules) {
     tensors.push_back(factor("base_model.model." + module.path + ".lora_A.weight", module.rank, module.in, module.a));
@@ -158,6 +162,49 @@ void writeKohyaFile(const std::string &path, const std::vector<AdapterModule> &m
                    {{"ss_network_module", "networks.lora"},
                     {"ss_network_dim", std::to_string(commonest(modules, rankOf))},
                     {"ss_network_alpha", alphaJson(commonest(modules, alphaOf)).dump()}});
+}
+
+namespace {
+
+/// One row for each spelling; the file name is the one other programs look for in a folder.
+struct SpellingRow {
+  std::string_view name;
+  AdapterSpelling spelling;
+  const char *file;
+};
+constexpr SpellingRow kSpellings[] = {{"peft", AdapterSpelling::Peft, "adapter_model.safetensors"},
+                                      {"diffusers", AdapterSpelling::Diffusers, "pytorch_lora_weights.safetensors"},
+                                      {"kohya", AdapterSpelling::Kohya, "kohya.safetensors"}};
+
+} // namespace
+
+std::optional<AdapterSpelling> parseAdapterSpelling(std::string_view name) {
+  for (const SpellingRow &row : kSpellings)
+    if (row.name == name)
+      return row.spelling;
+  return std::nullopt;
+}
+
+std::string writeAdapter(AdapterSpelling spelling, const std::string &target, const std::vector<AdapterModule> &modules, DiffusersScale scale) {
+  requireModules(target, modules);
+  bool isFileName = target.ends_with(".safetensors");
+  if (isFileName && spelling == AdapterSpelling::Peft)
+    throw Error(317, printable(target, 1024), "the name of a folder", "a name that ends in .safetensors", "choose a folder");
+  std::string path = isFileName ? target : joinPath(target, kSpellings[static_cast<size_t>(spelling)].file);
+  if (!isFileName)
+    makeFolder(target);
+  switch (spelling) {
+  case AdapterSpelling::Peft:
+    writePeftFolder(target, modules);
+    break;
+  case AdapterSpelling::Diffusers:
+    writeDiffusersFile(path, modules, scale);
+    break;
+  case AdapterSpelling::Kohya:
+    writeKohyaFile(path, modules);
+    break;
+  }
+  return path;
 }
 
 } // namespace hb

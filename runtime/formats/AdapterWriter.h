@@ -3,7 +3,9 @@
 
 #include "runtime/formats/Adapter.h"
 
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace hb {
@@ -29,5 +31,13 @@ void writeDiffusersFile(const std::string &path, const std::vector<AdapterModule
 
 /// `lora_unet_<path with '_'>.lora_down.weight`, `.lora_up.weight` and a scalar `.alpha` = scale · rank. HB0901.
 void writeKohyaFile(const std::string &path, const std::vector<AdapterModule> &modules);
+
+/// The spellings of `hb-rt convert-lora --to`.
+enum class AdapterSpelling { Peft, Diffusers, Kohya };
+/// "peft", "diffusers" or "kohya".
+std::optional<AdapterSpelling> parseAdapterSpelling(std::string_view name);
+/// Writes modules in a spelling. A target that ends in ".safetensors" is the file (HB0317 for PEFT, which is a folder); any other
+/// is a folder, made when missing, that gets the file under its usual name. Returns the path of the weights. HB0311, HB0901.
+std::string writeAdapter(AdapterSpelling spelling, const std::string &target, const std::vector<AdapterModule> &modules, DiffusersScale scale = DiffusersScale::Folded);
 
 } // namespace hb

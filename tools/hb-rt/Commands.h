@@ -15,5 +15,7 @@ Action addGenerate(CLI::App &app);
 Action addInspect(CLI::App &app);
 Action addBench(CLI::App &app);
 Action addDevices(CLI::App &app);
+Action addConvertLora(CLI::App &app);
+Action addMergeLora(CLI::App &app);
 
 } // namespace hb::rt

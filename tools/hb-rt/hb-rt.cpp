@@ -14,7 +14,8 @@ int main(int argc, char **argv) {
     hb::rt::Action (*add)(CLI::App &);
     hb::rt::Action action;
   };
-  std::vector<Command> commands = {{hb::rt::addGenerate, {}}, {hb::rt::addRun, {}}, {hb::rt::addInspect, {}}, {hb::rt::addBench, {}}, {hb::rt::addDevices, {}}};
+  std::vector<Command> commands = {{hb::rt::addGenerate, {}}, {hb::rt::addRun, {}},     {hb::rt::addInspect, {}},     {hb::rt::addBench, {}},
+                                   {hb::rt::addDevices, {}}, {hb::rt::addConvertLora, {}}, {hb::rt::addMergeLora, {}}};
   std::vector<CLI::App *> parsers;
   for (Command &command : commands) {
     command.action = command.add(app);
