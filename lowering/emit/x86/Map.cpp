@@ -32,7 +32,7 @@ FailureOr<Launch> emitMap(KernelBuilder &kb, Operation *op) {
     FailureOr<SmallVector<Value>> results = inlineRegion(kb, map.getBody(), values);
     if (failed(results))
       return failure();
-    return (*results)[0];
+    return kb.narrow((*results)[0], resultType.getElementType());
   };
   if (failed(emitPointwise(kb, plan, operands, kb.task, body, unroll)))
     return failure();

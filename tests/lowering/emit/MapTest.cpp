@@ -224,6 +224,26 @@ TEST(MapTest, ElementTypes) {
   }
 }
 
+TEST(MapTest, NarrowResults) {
+  for (const char *element : {"f16", "bf16"}) {
+    std::string text = fmt::format("kernel.def @map(%x: tensor<61xf32>) -> tensor<61x{0}> {{\n %y = kernel.map (%x : tensor<61xf32>) [affine_map<(a) -> (a)>] -> tensor<61x{0}> {{\n ^bb0(%a: f32):\n  %n = "
+                                   "arith.truncf %a : f32 to {0}\n  kernel.yield %n : {0}\n }}\n kernel.return %y : tensor<61x{0}>\n}}\n",
+                                   element);
+    for (const char *cpu : cpuLevels) {
+      if (!canRun(cpu))
+        continue;
+      CompiledKernel kernel(text, cpu);
+      ASSERT_EQ(kernel.error(), "") << text;
+      Buffer<float> x(normals(61, 7), 1);
+      Buffer<uint16_t> out(61, 1);
+      kernel.run({x, out});
+      EXPECT_TRUE(out.intact());
+      for (int i = 0; i < 61; ++i)
+        ASSERT_EQ(out[i], std::string(element) == "f16" ? toHalf(x[i]) : toBfloat(x[i])) << cpu << " " << element;
+    }
+  }
+}
+
 TEST(ConcatTest, AlongEveryAxis) {
   for (int axis = 0; axis < 3; ++axis) {
     Index shapes[] = {{3, 4, 17}, {3, 4, 17}, {3, 4, 17}};
