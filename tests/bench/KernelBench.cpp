@@ -108,7 +108,7 @@ static Case makeCase(const std::string &spec) {
     // Planes 64 bytes apart more than they need: their distance is otherwise often a multiple of 4 KiB.
     std::string at = "tensor<" + s(p) + "x" + s(t) + "x" + s(k) + "xf32, #kernel.strided<0, [" + s(t * k + 16) + ", " + s(k) + ", 1]>>";
     std::string yt = "tensor<" + s(p) + "x" + s(t) + "x" + s(n) + "xf32, #kernel.strided<0, [" + s(t * n + 16) + ", " + s(n) + ", 1]>>";
-    std::string wt = "tensor<" + s(p) + "x" + s(n) + "x" + s(k) + "xf32, #kernel.packed<" + (p == 16 ? "winograd_f2" : "winograd_f4x2") + ">>";
+    std::string wt = "tensor<" + s(n) + "x" + s(k) + "x3x3xf32, #kernel.packed<" + (p == 16 ? "winograd_f2" : "winograd_f4x2") + ">>";
     c.text = "kernel.def @k(%x: " + at + ", %w: " + wt + ") -> " + yt + " {\n %y = kernel.contract planes a(%x : " + at + ") weight(%w : " + wt + ") {maps = []} -> " + yt +
              " {\n^bb0(%acc: f32):\n kernel.yield %acc : f32\n }\n kernel.return %y : " + yt + "\n}";
     c.bytes = {size_t(p * (t * k + 16) * 4), size_t(p * up(n) * k * 4), size_t(p * (t * n + 16) * 4)};

@@ -291,7 +291,7 @@ TEST(Contract, Planes) {
             want[(plane * t + i) * n + j] += double(x[(plane * t + i) * k + q]) * w[j * k + q];
     }
     const std::string at = "tensor<" + s(p) + "x" + s(t) + "x" + s(k) + "xf32>", yt = "tensor<" + s(p) + "x" + s(t) + "x" + s(n) + "xf32>";
-    const std::string wt = "tensor<" + s(p) + "x" + s(n) + "x" + s(k) + "xf32, #kernel.packed<" + (p == 16 ? "winograd_f2" : "winograd_f4x2") + ">>";
+    const std::string wt = "tensor<" + s(n) + "x" + s(k) + "x3x3xf32, #kernel.packed<" + (p == 16 ? "winograd_f2" : "winograd_f4x2") + ">>";
     const std::string text = "kernel.def @k(%x: " + at + ", %w: " + wt + ") -> " + yt + " {\n %y = kernel.contract planes a(%x : " + at + ") weight(%w : " + wt + ") {maps = []} -> " + yt +
                              " {\n ^bb0(%acc: f32):\n  kernel.yield %acc : f32\n }\n kernel.return %y : " + yt + "\n}";
     Buffer<float> bx = toBuffer(x);

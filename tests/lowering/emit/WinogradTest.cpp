@@ -63,7 +63,7 @@ void check(int64_t b, int64_t h, int64_t w, int64_t ci, int64_t co, int64_t mr, 
   };
   const std::string xt = "tensor<" + s(b) + "x" + s(h + 2) + "x" + s(w + 2) + "x" + s(ci) + "xf32>", yt = "tensor<" + s(b) + "x" + s(h) + "x" + s(w) + "x" + s(co) + "xf32>";
   const std::string m = "m = array<i64: " + s(mr) + ", " + s(mc) + ">", bt = "tensor<" + s(co) + "xf32>";
-  const std::string wt = "tensor<" + s(planes) + "x" + s(co) + "x" + s(ci) + "xf32, #kernel.packed<" + (mr == 2 ? "winograd_f2" : "winograd_f4x2") + ">>";
+  const std::string wt = "tensor<" + s(co) + "x" + s(ci) + "x3x3xf32, #kernel.packed<" + (mr == 2 ? "winograd_f2" : "winograd_f4x2") + ">>";
   const std::string in = "kernel.def @k(%x: " + xt + ") -> " + planeType(ci) + " {\n %v = kernel.winograd_input %x {" + m + "} : " + xt + " -> " + planeType(ci) + "\n kernel.return %v : " +
                          planeType(ci) + "\n}";
   const std::string middle = "kernel.def @k(%v: " + planeType(ci) + ", %u: " + wt + ") -> " + planeType(co) + " {\n %p = kernel.contract planes a(%v : " + planeType(ci) + ") weight(%u : " + wt +
