@@ -25,10 +25,10 @@ static double cpuNow() {
 }
 
 // Twelve independent chains hide the latency of the two FMA units.
-#define HB_CHAIN12(REG) \
-  "vfmadd231ps %%" REG "14,%%" REG "15,%%" REG "0\n vfmadd231ps %%" REG "14,%%" REG "15,%%" REG "1\n vfmadd231ps %%" REG "14,%%" REG "15,%%" REG "2\n" \
-  "vfmadd231ps %%" REG "14,%%" REG "15,%%" REG "3\n vfmadd231ps %%" REG "14,%%" REG "15,%%" REG "4\n vfmadd231ps %%" REG "14,%%" REG "15,%%" REG "5\n" \
-  "vfmadd231ps %%" REG "14,%%" REG "15,%%" REG "6\n vfmadd231ps %%" REG "14,%%" REG "15,%%" REG "7\n vfmadd231ps %%" REG "14,%%" REG "15,%%" REG "8\n" \
+#define HB_CHAIN12(REG)                                                                                                                                        \
+  "vfmadd231ps %%" REG "14,%%" REG "15,%%" REG "0\n vfmadd231ps %%" REG "14,%%" REG "15,%%" REG "1\n vfmadd231ps %%" REG "14,%%" REG "15,%%" REG "2\n"         \
+  "vfmadd231ps %%" REG "14,%%" REG "15,%%" REG "3\n vfmadd231ps %%" REG "14,%%" REG "15,%%" REG "4\n vfmadd231ps %%" REG "14,%%" REG "15,%%" REG "5\n"         \
+  "vfmadd231ps %%" REG "14,%%" REG "15,%%" REG "6\n vfmadd231ps %%" REG "14,%%" REG "15,%%" REG "7\n vfmadd231ps %%" REG "14,%%" REG "15,%%" REG "8\n"         \
   "vfmadd231ps %%" REG "14,%%" REG "15,%%" REG "9\n vfmadd231ps %%" REG "14,%%" REG "15,%%" REG "10\n vfmadd231ps %%" REG "14,%%" REG "15,%%" REG "11\n"
 #define HB_CLOBBER "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "cc"
 __attribute__((noinline)) static void probe256(long n) { asm volatile("1:\n" HB_CHAIN12("ymm") "dec %0\n jnz 1b\n" : "+r"(n)::HB_CLOBBER); }
@@ -75,12 +75,14 @@ static Case makeCase(const std::string &spec) {
       c.bytes.insert(c.bytes.end(), {size_t(16 * k * 4), size_t(up(rows) * 8 * 4), 64});
     }
     body = "^bb0(%acc: f32, %bias: f32):\n %s = arith.addf %acc, %bias : f32\n kernel.yield %s : f32\n";
-    std::string gelu = " %k = arith.constant 0.70710678 : f32\n %h = arith.constant 0.5 : f32\n %u = arith.mulf %s, %k : f32\n %e = math.erf %u : f32\n %v = arith.mulf %s, %h : f32\n"
+    std::string gelu = " %k = arith.constant 0.70710678 : f32\n %h = arith.constant 0.5 : f32\n %u = arith.mulf %s, %k : f32\n %e = math.erf %u : f32\n %v = "
+                       "arith.mulf %s, %h : f32\n"
                        " %o = math.fma %v, %e, %v : f32\n";
     if (has("gelu"))
       body = "^bb0(%acc: f32, %bias: f32):\n %s = arith.addf %acc, %bias : f32\n" + gelu + " kernel.yield %o : f32\n";
     if (has("gated")) {
-      body = "^bb0(%acc: f32, %gate: f32, %bias: f32):\n %s = arith.addf %gate, %bias : f32\n" + gelu + " %y = arith.mulf %acc, %o : f32\n kernel.yield %y : f32\n";
+      body = "^bb0(%acc: f32, %gate: f32, %bias: f32):\n %s = arith.addf %gate, %bias : f32\n" + gelu +
+             " %y = arith.mulf %acc, %o : f32\n kernel.yield %y : f32\n";
       gatedAttr = ", gated";
     }
     if (has("residual")) {
@@ -91,16 +93,18 @@ static Case makeCase(const std::string &spec) {
       c.bytes.push_back(m * n * 4);
       body = "^bb0(%acc: f32, %bias: f32, %res: f32):\n %s = arith.addf %acc, %bias : f32\n %t = arith.addf %s, %res : f32\n kernel.yield %t : f32\n";
     }
-    c.text = "kernel.def @k(" + args + ") -> " + yt + " {\n %y = kernel.contract linear a(%x : " + at + ") weight(%w : " + wt + ")" + lora + " extras(" + extras + " : " + types + ") {maps = [" +
-             maps + "]" + gatedAttr + "} -> " + yt + " {\n" + body + " }\n kernel.return %y : " + yt + "\n}";
+    c.text = "kernel.def @k(" + args + ") -> " + yt + " {\n %y = kernel.contract linear a(%x : " + at + ") weight(%w : " + wt + ")" + lora + " extras(" +
+             extras + " : " + types + ") {maps = [" + maps + "]" + gatedAttr + "} -> " + yt + " {\n" + body + " }\n kernel.return %y : " + yt + "\n}";
     c.bytes.push_back(m * n * 4);
     c.flops = 2.0 * m * k * rows;
   } else if (parts[0] == "conv") {
     long h = d[0], w = d[1], ci = d[2], co = d[3];
-    std::string at = "tensor<1x" + s(h + 2) + "x" + s(w + 2) + "x" + s(ci) + "xf32>", yt = "tensor<1x" + s(h) + "x" + s(w) + "x" + s(co) + "xf32>", bt = "tensor<" + s(co) + "xf32>";
+    std::string at = "tensor<1x" + s(h + 2) + "x" + s(w + 2) + "x" + s(ci) + "xf32>", yt = "tensor<1x" + s(h) + "x" + s(w) + "x" + s(co) + "xf32>",
+                bt = "tensor<" + s(co) + "xf32>";
     std::string wt = "tensor<" + s(co) + "x" + s(ci) + "x3x3x" + type + ", #kernel.packed<panel16>>";
-    c.text = "kernel.def @k(%x: " + at + ", %w: " + wt + ", %b: " + bt + ") -> " + yt + " {\n %y = kernel.contract conv2d a(%x : " + at + ") weight(%w : " + wt + ") extras(%b : " + bt +
-             ") {maps = [affine_map<(b, i, j, c) -> (c)>]} -> " + yt + " {\n^bb0(%acc: f32, %bias: f32):\n %s = arith.addf %acc, %bias : f32\n kernel.yield %s : f32\n }\n kernel.return %y : " + yt + "\n}";
+    c.text = "kernel.def @k(%x: " + at + ", %w: " + wt + ", %b: " + bt + ") -> " + yt + " {\n %y = kernel.contract conv2d a(%x : " + at +
+             ") weight(%w : " + wt + ") extras(%b : " + bt + ") {maps = [affine_map<(b, i, j, c) -> (c)>]} -> " + yt +
+             " {\n^bb0(%acc: f32, %bias: f32):\n %s = arith.addf %acc, %bias : f32\n kernel.yield %s : f32\n }\n kernel.return %y : " + yt + "\n}";
     c.bytes = {size_t((h + 2) * (w + 2) * ci * 4), size_t(up(co) * ci * 9 * size), size_t(co * 4), size_t(h * w * co * 4)};
     c.flops = 2.0 * h * w * co * ci * 9;
   } else if (parts[0] == "planes") {
@@ -109,20 +113,24 @@ static Case makeCase(const std::string &spec) {
     std::string at = "tensor<" + s(p) + "x" + s(t) + "x" + s(k) + "xf32, #kernel.strided<0, [" + s(t * k + 16) + ", " + s(k) + ", 1]>>";
     std::string yt = "tensor<" + s(p) + "x" + s(t) + "x" + s(n) + "xf32, #kernel.strided<0, [" + s(t * n + 16) + ", " + s(n) + ", 1]>>";
     std::string wt = "tensor<" + s(n) + "x" + s(k) + "x3x3xf32, #kernel.packed<" + (p == 16 ? "winograd_f2" : "winograd_f4x2") + ">>";
-    c.text = "kernel.def @k(%x: " + at + ", %w: " + wt + ") -> " + yt + " {\n %y = kernel.contract planes a(%x : " + at + ") weight(%w : " + wt + ") {maps = []} -> " + yt +
-             " {\n^bb0(%acc: f32):\n kernel.yield %acc : f32\n }\n kernel.return %y : " + yt + "\n}";
+    c.text = "kernel.def @k(%x: " + at + ", %w: " + wt + ") -> " + yt + " {\n %y = kernel.contract planes a(%x : " + at + ") weight(%w : " + wt +
+             ") {maps = []} -> " + yt + " {\n^bb0(%acc: f32):\n kernel.yield %acc : f32\n }\n kernel.return %y : " + yt + "\n}";
     c.bytes = {size_t(p * (t * k + 16) * 4), size_t(p * up(n) * k * 4), size_t(p * (t * n + 16) * 4)};
     c.flops = 2.0 * p * t * n * k;
   } else if (parts[0] == "winoin" || parts[0] == "winoout") {
     long h = d[0], w = d[1], ch = d[2], mr = has("f4") ? 4 : 2, p = (mr + 2) * 4, t = h / mr * (w / 2);
-    std::string xt = "tensor<1x" + s(h + 2) + "x" + s(w + 2) + "x" + s(ch) + "xf32>", yt = "tensor<1x" + s(h) + "x" + s(w) + "x" + s(ch) + "xf32>", bt = "tensor<" + s(ch) + "xf32>";
-    std::string pt = "tensor<" + s(p) + "x" + s(t) + "x" + s(ch) + "xf32, #kernel.strided<0, [" + s(t * ch + 16) + ", " + s(ch) + ", 1]>>", m = "m = array<i64: " + s(mr) + ", 2>";
+    std::string xt = "tensor<1x" + s(h + 2) + "x" + s(w + 2) + "x" + s(ch) + "xf32>", yt = "tensor<1x" + s(h) + "x" + s(w) + "x" + s(ch) + "xf32>",
+                bt = "tensor<" + s(ch) + "xf32>";
+    std::string pt = "tensor<" + s(p) + "x" + s(t) + "x" + s(ch) + "xf32, #kernel.strided<0, [" + s(t * ch + 16) + ", " + s(ch) + ", 1]>>",
+                m = "m = array<i64: " + s(mr) + ", 2>";
     size_t planeBytes = p * (t * ch + 16) * 4, pictureBytes = (h + 2) * (w + 2) * ch * 4;
     if (parts[0] == "winoin") {
-      c.text = "kernel.def @k(%x: " + xt + ") -> " + pt + " {\n %v = kernel.winograd_input %x {" + m + "} : " + xt + " -> " + pt + "\n kernel.return %v : " + pt + "\n}";
+      c.text = "kernel.def @k(%x: " + xt + ") -> " + pt + " {\n %v = kernel.winograd_input %x {" + m + "} : " + xt + " -> " + pt +
+               "\n kernel.return %v : " + pt + "\n}";
       c.bytes = {pictureBytes, planeBytes};
     } else {
-      c.text = "kernel.def @k(%p: " + pt + ", %b: " + bt + ") -> " + yt + " {\n %y = kernel.winograd_output %p extras(%b : " + bt + ") {" + m + ", maps = [affine_map<(b, i, j, c) -> (c)>]} : " + pt + " -> " + yt +
+      c.text = "kernel.def @k(%p: " + pt + ", %b: " + bt + ") -> " + yt + " {\n %y = kernel.winograd_output %p extras(%b : " + bt + ") {" + m +
+               ", maps = [affine_map<(b, i, j, c) -> (c)>]} : " + pt + " -> " + yt +
                " {\n^bb0(%acc: f32, %bias: f32):\n %s = arith.addf %acc, %bias : f32\n kernel.yield %s : f32\n }\n kernel.return %y : " + yt + "\n}";
       c.bytes = {planeBytes, size_t(ch * 4), pictureBytes};
     }
@@ -146,8 +154,9 @@ int main(int argc, char **argv) {
       cases.push_back(argv[i]);
   }
   if (cases.empty())
-    cases = {"linear:4096x640x640", "linear:1024x1280x1280:gelu", "linear:1024x1280x1280:f16", "linear:77x2048x1280", "linear:1024x5120x1280:residual", "linear:1024x640x2560:gated",
-             "linear:1024x1280x1280:lora", "conv:64x64x320x320", "conv:32x32x640x640", "planes:16x256x640x640", "planes:24x128x640x640"};
+    cases = {"linear:4096x640x640",        "linear:1024x1280x1280:gelu", "linear:1024x1280x1280:f16", "linear:77x2048x1280", "linear:1024x5120x1280:residual",
+             "linear:1024x640x2560:gated", "linear:1024x1280x1280:lora", "conv:64x64x320x320",        "conv:32x32x640x640",  "planes:16x256x640x640",
+             "planes:24x128x640x640"};
   x86::X86Target variant = x86::parseTarget(target);
   std::printf("%s (tuned for %s)\n", variant.cpu.c_str(), variant.tune.c_str());
   for (const std::string &spec : cases) {
@@ -185,8 +194,8 @@ int main(int argc, char **argv) {
         kernel.run(pointers);
       best = std::min(best, (cpuNow() - start) / turns);
     }
-    std::printf("%-34s %9.3f ms %7.1f GF/s  share %.3f of %.0f  grid %ld  %zu B  compiled in %.0f ms\n", spec.c_str(), best * 1e3, c.flops / best * 1e-9, c.flops / best * 1e-9 / peak, peak,
-                (long)kernel.grid, kernel.objectBytes, kernel.compileSeconds * 1e3);
+    std::printf("%-34s %9.3f ms %7.1f GF/s  share %.3f of %.0f  grid %ld  %zu B  compiled in %.0f ms\n", spec.c_str(), best * 1e3, c.flops / best * 1e-9,
+                c.flops / best * 1e-9 / peak, peak, (long)kernel.grid, kernel.objectBytes, kernel.compileSeconds * 1e3);
     std::fflush(stdout);
   }
 }

@@ -70,7 +70,8 @@ std::unique_ptr<llvm::TargetMachine> makeMachine(const X86Target &target, std::s
 }
 
 /// Kernels arrive vectorised and unrolled: a short pipeline gives the code of -O2 at a fraction of its time.
-constexpr const char *optimisations = "function(sroa,early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,loop-mssa(loop-rotate,licm),instcombine<no-verify-fixpoint>,simplifycfg)";
+constexpr const char *optimisations =
+    "function(sroa,early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,loop-mssa(loop-rotate,licm),instcombine<no-verify-fixpoint>,simplifycfg)";
 
 bool optimise(llvm::Module &module, llvm::TargetMachine &machine, std::string &error) {
   llvm::LoopAnalysisManager loops;
@@ -109,7 +110,8 @@ struct TemporaryDirectory {
 void prepareContext(MLIRContext &context) {
   context.disableMultithreading();
   DialectRegistry registry;
-  registry.insert<func::FuncDialect, scf::SCFDialect, arith::ArithDialect, math::MathDialect, vector::VectorDialect, cf::ControlFlowDialect, ub::UBDialect, LLVM::LLVMDialect>();
+  registry.insert<func::FuncDialect, scf::SCFDialect, arith::ArithDialect, math::MathDialect, vector::VectorDialect, cf::ControlFlowDialect, ub::UBDialect,
+                  LLVM::LLVMDialect>();
   registerBuiltinDialectTranslation(registry);
   registerLLVMDialectTranslation(registry);
   context.appendDialectRegistry(registry);

@@ -18,7 +18,8 @@ struct Partition {
 
 class Contraction {
 public:
-  Contraction(KernelBuilder &kb, kernel::ContractOp op) : kb_(kb), op_(op), a_(kb.operand(op.getA())), w_(kb.operand(op.getWeight())), y_(kb.operand(op.getResult())) {}
+  Contraction(KernelBuilder &kb, kernel::ContractOp op)
+      : kb_(kb), op_(op), a_(kb.operand(op.getA())), w_(kb.operand(op.getWeight())), y_(kb.operand(op.getResult())) {}
 
   FailureOr<Launch> emit() {
     if (failed(describe()))
@@ -50,14 +51,14 @@ private:
   bool gated_ = false;
   int64_t m_ = 0, n_ = 0, units_ = 0, planes_ = 1;
   TileShape shape_;
-  bool separate_ = false;  ///< value and gate panels are summed one after the other
-  bool widenOnce_ = false; ///< f16/bf16 panels go through scratch as f32
+  bool separate_ = false;                                                    ///< value and gate panels are summed one after the other
+  bool widenOnce_ = false;                                                   ///< f16/bf16 panels go through scratch as f32
   int64_t tileBytes_ = 0, totalsBytes_ = 0, loraBytes_ = 0, panelBytes_ = 0; ///< the parts of scratch, in this order
   Partition partition_;
   ProductSource main_, lora_;
   std::optional<int64_t> rowStride_; ///< elements from one row of a to the next, when that is the same for all rows
   int64_t rank_ = 0, paddedRank_ = 0;
-  Value blockStart_;  ///< first row of the task, for the LoRA rows in scratch
+  Value blockStart_;      ///< first row of the task, for the LoRA rows in scratch
   Value planeA_, planeY_; ///< element offsets of the plane (planes form)
   std::optional<Reduction> reduction_;
   std::optional<Epilogue> epilogue_;
@@ -245,7 +246,8 @@ LogicalResult Contraction::emitTile(Value row, int rows, Value unit, int units, 
   if (form_ == kernel::ContractForm::planes) // the result is far larger than the caches: ask for its lines before they are written
     for (int r = 0; r < rows; ++r)
       for (int u = 0; u < units; ++u)
-        kb_.prefetch(y_.base, kb_.add(kb_.add(planeY_, kb_.mul(kb_.add(row, r), y_.strides[1])), kb_.mul(kb_.add(unit, u), 16)), y_.element(), /*nearness=*/3, /*write=*/true);
+        kb_.prefetch(y_.base, kb_.add(kb_.add(planeY_, kb_.mul(kb_.add(row, r), y_.strides[1])), kb_.mul(kb_.add(unit, u), 16)), y_.element(), /*nearness=*/3,
+                     /*write=*/true);
   SmallVector<Value> acc;
   Value totals = reduction_->tile();
   if (separate_) {

@@ -185,7 +185,9 @@ Value KernelBuilder::affine(AffineExpr expr, ArrayRef<Value> dims) {
   int64_t divisor = cast<AffineConstantExpr>(binary.getRHS()).getValue();
   if (auto constant = constantOf(lhs)) { // fold with the affine dialect's meaning (towards minus infinity)
     int64_t mod = ((*constant % divisor) + divisor) % divisor, floor = (*constant - mod) / divisor;
-    return i(expr.getKind() == AffineExprKind::Mod ? mod : expr.getKind() == AffineExprKind::FloorDiv ? floor : -((-*constant - (((-*constant) % divisor + divisor) % divisor)) / divisor));
+    return i(expr.getKind() == AffineExprKind::Mod        ? mod
+             : expr.getKind() == AffineExprKind::FloorDiv ? floor
+                                                          : -((-*constant - (((-*constant) % divisor + divisor) % divisor)) / divisor));
   }
   // Indices may be negative before a shift (padding): floor semantics need the correction of the truncating instructions.
   Value quotient;
@@ -237,7 +239,8 @@ void KernelBuilder::loop(int64_t lower, int64_t upper, int64_t step, const std::
   loop(i(lower), i(upper), step, body);
 }
 
-SmallVector<Value> KernelBuilder::loop(Value lower, Value upper, int64_t step, ValueRange init, const std::function<SmallVector<Value>(Value, ValueRange)> &body) {
+SmallVector<Value> KernelBuilder::loop(Value lower, Value upper, int64_t step, ValueRange init,
+                                       const std::function<SmallVector<Value>(Value, ValueRange)> &body) {
   auto loop = scf::ForOp::create(b, loc, lower, upper, i(step), init, [&](OpBuilder &, Location, Value iv, ValueRange carried) {
     SmallVector<Value> next = body(iv, carried);
     scf::YieldOp::create(b, loc, next);
@@ -259,7 +262,8 @@ void KernelBuilder::ifThen(Value condition, const std::function<void()> &then, c
     scf::IfOp::create(b, loc, condition, branch(then));
 }
 
-SmallVector<Value> KernelBuilder::select(Value condition, const std::function<SmallVector<Value>()> &then, const std::function<SmallVector<Value>()> &otherwise) {
+SmallVector<Value> KernelBuilder::select(Value condition, const std::function<SmallVector<Value>()> &then,
+                                         const std::function<SmallVector<Value>()> &otherwise) {
   auto op = scf::IfOp::create(
       b, loc, condition, [&](OpBuilder &, Location) { scf::YieldOp::create(b, loc, then()); },
       [&](OpBuilder &, Location) { scf::YieldOp::create(b, loc, otherwise()); });
@@ -342,7 +346,9 @@ Value KernelBuilder::load(const Operand &operand, Value offset, int lanes, Value
   return widen(loadRaw(operand.base, offset, operand.element(), lanes, mask));
 }
 
-void KernelBuilder::store(const Operand &operand, Value offset, Value value, Value mask) { storeRaw(narrow(value, operand.element()), operand.base, offset, mask); }
+void KernelBuilder::store(const Operand &operand, Value offset, Value value, Value mask) {
+  storeRaw(narrow(value, operand.element()), operand.base, offset, mask);
+}
 
 Value KernelBuilder::mask(Value count, int lanes) {
   if (auto constant = constantOf(count))
@@ -421,7 +427,9 @@ Value KernelBuilder::loadLanes(const Operand &operand, const LaneAccess &access,
     if (mask && !constantMask) { // the lane may lie outside the buffer: read only when it is wanted
       Value wanted = vector::ExtractOp::create(b, loc, mask, ArrayRef<int64_t>{lane});
       Value old = result;
-      result = select(wanted, [&]() -> SmallVector<Value> { return {vector::InsertOp::create(b, loc, read(), old, ArrayRef<int64_t>{lane})}; }, [&]() -> SmallVector<Value> { return {old}; })[0];
+      result = select(
+          wanted, [&]() -> SmallVector<Value> { return {vector::InsertOp::create(b, loc, read(), old, ArrayRef<int64_t>{lane})}; },
+          [&]() -> SmallVector<Value> { return {old}; })[0];
     } else {
       result = vector::InsertOp::create(b, loc, read(), result, ArrayRef<int64_t>{lane});
     }

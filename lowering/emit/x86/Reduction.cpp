@@ -51,8 +51,8 @@ SmallVector<Value> Reduction::steps(const ProductSource &source, ArrayRef<Value>
   });
 }
 
-SmallVector<Value> Reduction::chain(const ProductSource &source, ArrayRef<Value> rows, ArrayRef<Value> panelOffsets, Ahead ahead, Value length, int64_t knownMultiple,
-                                    SmallVector<Value> init) {
+SmallVector<Value> Reduction::chain(const ProductSource &source, ArrayRef<Value> rows, ArrayRef<Value> panelOffsets, Ahead ahead, Value length,
+                                    int64_t knownMultiple, SmallVector<Value> init) {
   if (knownMultiple % reductionUnroll == 0)
     return steps(source, rows, panelOffsets, ahead, kb_.i(0), length, reductionUnroll, init);
   Value whole = kb_.mul(kb_.div(length, reductionUnroll), reductionUnroll);
@@ -60,7 +60,8 @@ SmallVector<Value> Reduction::chain(const ProductSource &source, ArrayRef<Value>
   return steps(source, rows, panelOffsets, {}, whole, length, 1, init);
 }
 
-SmallVector<Value> Reduction::sum(const ProductSource &main, ArrayRef<Value> rows, const ProductSource *extra, ArrayRef<Value> rowsExtra, Value firstPanel, int panels) {
+SmallVector<Value> Reduction::sum(const ProductSource &main, ArrayRef<Value> rows, const ProductSource *extra, ArrayRef<Value> rowsExtra, Value firstPanel,
+                                  int panels) {
   const int lanes = kb_.lanes();
   const size_t count = rows.size() * panels * vectorsPerPanel();
   SmallVector<Value> zeros(count, kb_.splat(0.0, lanes));

@@ -19,10 +19,10 @@ struct ProductSource {
   Type aElement;
   Value b;
   Type bElement;
-  Value bOffset;             ///< elements, where panel 0 starts
-  Value firstPanel;          ///< when set: panels of a tile are counted from here instead of from the tile's own panel
+  Value bOffset;    ///< elements, where panel 0 starts
+  Value firstPanel; ///< when set: panels of a tile are counted from here instead of from the tile's own panel
   Ahead ahead;
-  int64_t length = 0;        ///< elements of one segment
+  int64_t length = 0; ///< elements of one segment
   int64_t segments = 1;
   std::function<Value(Value)> segmentOffset = nullptr; ///< null when there is one segment
   int64_t terms() const { return length * segments; }
@@ -48,8 +48,10 @@ public:
   void spill(ArrayRef<Value> accumulators);
 
 private:
-  SmallVector<Value> chain(const ProductSource &source, ArrayRef<Value> rows, ArrayRef<Value> panelOffsets, Ahead ahead, Value length, int64_t knownMultiple, SmallVector<Value> init);
-  SmallVector<Value> steps(const ProductSource &source, ArrayRef<Value> rows, ArrayRef<Value> panelOffsets, Ahead ahead, Value lower, Value upper, int64_t unroll, SmallVector<Value> init);
+  SmallVector<Value> chain(const ProductSource &source, ArrayRef<Value> rows, ArrayRef<Value> panelOffsets, Ahead ahead, Value length, int64_t knownMultiple,
+                           SmallVector<Value> init);
+  SmallVector<Value> steps(const ProductSource &source, ArrayRef<Value> rows, ArrayRef<Value> panelOffsets, Ahead ahead, Value lower, Value upper,
+                           int64_t unroll, SmallVector<Value> init);
 
   KernelBuilder &kb_;
   Value tile_;

@@ -53,7 +53,8 @@ X86Target parseTarget(const std::string &spec) {
     llvm::SmallVector<llvm::StringRef> known, features;
     llvm::X86::fillValidCPUArchList(known, /*Only64Bit=*/true);
     if (!llvm::is_contained(known, cpu))
-      throw Error(731, "--target " + spec, "a 64-bit x86 CPU name such as x86-64-v3, x86-64-v4, znver4, sapphirerapids", cpu, "leave cpu= out to compile for this machine");
+      throw Error(731, "--target " + spec, "a 64-bit x86 CPU name such as x86-64-v3, x86-64-v4, znver4, sapphirerapids", cpu,
+                  "leave cpu= out to compile for this machine");
     llvm::X86::getFeaturesForCPU(cpu, features);
     for (llvm::StringRef feature : features)
       have.insert(feature.str());

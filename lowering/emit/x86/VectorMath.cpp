@@ -41,7 +41,8 @@ struct Lane {
     if (kb.target.avx512() && lanes == 16) { // vscalefps does all of that in one instruction
       Value all = arith::ConstantOp::create(kb.b, kb.loc, kb.b.getIntegerAttr(kb.b.getI16Type(), -1));
       Value rounding = arith::ConstantOp::create(kb.b, kb.loc, kb.b.getI32IntegerAttr(4)); // the current rounding mode
-      return LLVM::CallIntrinsicOp::create(kb.b, kb.loc, type, kb.b.getStringAttr("llvm.x86.avx512.mask.scalef.ps.512"), ValueRange{p, n, p, all, rounding}).getResult(0);
+      return LLVM::CallIntrinsicOp::create(kb.b, kb.loc, type, kb.b.getStringAttr("llvm.x86.avx512.mask.scalef.ps.512"), ValueRange{p, n, p, all, rounding})
+          .getResult(0);
     }
     // Two factors, so that each is a normal number: 2^n may be as small as 2^-150 or as large as 2^128.
     Value k = toInt(n), half = arith::ShRSIOp::create(kb.b, kb.loc, k, ic(1)), rest = arith::SubIOp::create(kb.b, kb.loc, k, half);
@@ -78,14 +79,16 @@ Value buildLog(KernelBuilder &kb, Value x) {
   Value small = l.cmp(arith::CmpFPredicate::OLT, x, l.c(1.17549435e-38));
   Value y = l.select(small, kb.fmul(x, l.c(8388608.0)), x);
   Value bits = l.bits(y);
-  Value e = arith::SIToFPOp::create(kb.b, kb.loc, x.getType(), arith::SubIOp::create(kb.b, kb.loc, arith::ShRUIOp::create(kb.b, kb.loc, bits, l.ic(23)), l.ic(126)));
+  Value e =
+      arith::SIToFPOp::create(kb.b, kb.loc, x.getType(), arith::SubIOp::create(kb.b, kb.loc, arith::ShRUIOp::create(kb.b, kb.loc, bits, l.ic(23)), l.ic(126)));
   e = l.select(small, kb.fsub(e, l.c(23.0)), e);
   Value m = l.fromBits(arith::OrIOp::create(kb.b, kb.loc, arith::AndIOp::create(kb.b, kb.loc, bits, l.ic(0x007fffff)), l.ic(0x3f000000))); // in [1/2, 1)
   Value low = l.cmp(arith::CmpFPredicate::OLT, m, l.c(0.707106781186547524));
   e = l.select(low, kb.fsub(e, l.c(1.0)), e);
   m = kb.fsub(l.select(low, kb.fadd(m, m), m), l.c(1.0));
   Value z = kb.fmul(m, m);
-  Value p = l.poly(m, {7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1, -1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1});
+  Value p = l.poly(m, {7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1, -1.6668057665e-1, 2.0000714765e-1,
+                       -2.4999993993e-1, 3.3333331174e-1});
   p = kb.fmul(kb.fmul(p, m), z);
   p = kb.fma(e, l.c(-2.12194440e-4), p);
   p = kb.fma(l.c(-0.5), z, p);

@@ -25,8 +25,9 @@ Buffer<float> toBuffer(const std::vector<float> &values) {
 
 double gelu(double x) { return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0))); }
 
-const char *geluText = "  %k = arith.constant 0.70710678118654752 : f32\n  %h = arith.constant 0.5 : f32\n  %u = arith.mulf %s, %k : f32\n  %e = math.erf %u : f32\n"
-                       "  %v = arith.mulf %s, %h : f32\n  %g = math.fma %v, %e, %v : f32\n";
+const char *geluText =
+    "  %k = arith.constant 0.70710678118654752 : f32\n  %h = arith.constant 0.5 : f32\n  %u = arith.mulf %s, %k : f32\n  %e = math.erf %u : f32\n"
+    "  %v = arith.mulf %s, %h : f32\n  %g = math.fma %v, %e, %v : f32\n";
 
 struct LinearCase {
   int64_t m, k, n;
@@ -38,7 +39,8 @@ struct LinearCase {
 };
 
 void checkLinear(const LinearCase &c) {
-  SCOPED_TRACE("M " + s(c.m) + " K " + s(c.k) + " N " + s(c.n) + " " + typeName(c.storage) + (c.gated ? " gated" : "") + " rank " + s(c.rank) + (c.gelu ? " gelu" : ""));
+  SCOPED_TRACE("M " + s(c.m) + " K " + s(c.k) + " N " + s(c.n) + " " + typeName(c.storage) + (c.gated ? " gated" : "") + " rank " + s(c.rank) +
+               (c.gelu ? " gelu" : ""));
   const int64_t rows = c.gated ? 2 * c.n : c.n;
   std::vector<float> x = randomVector(c.m * c.k, 1), w = randomVector(rows * c.k, 2), bias = randomVector(rows, 3), residual = randomVector(c.m * c.n, 4);
   std::vector<float> la = randomVector(c.rank * c.k, 5), lb = randomVector(rows * c.rank, 6), ls = randomVector(c.rank, 7);
@@ -46,10 +48,11 @@ void checkLinear(const LinearCase &c) {
   const std::string layout = c.gated ? "gated_panel16" : "panel16";
   const std::string at = "tensor<" + s(c.m) + "x" + s(c.k) + "xf32>", yt = "tensor<" + s(c.m) + "x" + s(c.n) + "xf32>", bt = "tensor<" + s(rows) + "xf32>";
   const std::string wt = "tensor<" + s(rows) + "x" + s(c.k) + "x" + typeName(c.storage) + ", #kernel.packed<" + layout + ">>";
-  std::string args = "%x: " + at + ", %w: " + wt + ", %b: " + bt, lora, extras = "%b", types = bt, maps = "affine_map<(i, j) -> (j)>", block = "%acc: f32, %bias: f32", body;
+  std::string args = "%x: " + at + ", %w: " + wt + ", %b: " + bt, lora, extras = "%b", types = bt, maps = "affine_map<(i, j) -> (j)>",
+              block = "%acc: f32, %bias: f32", body;
   if (c.rank) {
-    const std::string a = "tensor<" + s(c.rank) + "x" + s(c.k) + "xf32, #kernel.packed<panel16>>", b = "tensor<" + s(rows) + "x" + s(c.rank) + "xf32, #kernel.packed<" + layout + ">>",
-                      t = "tensor<" + s(c.rank) + "xf32>";
+    const std::string a = "tensor<" + s(c.rank) + "x" + s(c.k) + "xf32, #kernel.packed<panel16>>",
+                      b = "tensor<" + s(rows) + "x" + s(c.rank) + "xf32, #kernel.packed<" + layout + ">>", t = "tensor<" + s(c.rank) + "xf32>";
     args += ", %la: " + a + ", %lb: " + b + ", %ls: " + t;
     lora = " lora(%la : " + a + ", %lb : " + b + ", %ls : " + t + ")";
   }
@@ -72,9 +75,9 @@ void checkLinear(const LinearCase &c) {
     body += "  %y1 = arith.addf " + last + ", %res : f32\n";
     last = "%y1";
   }
-  const std::string text = "kernel.def @k(" + args + ") -> " + yt + " {\n %y = kernel.contract linear a(%x : " + at + ") weight(%w : " + wt + ")" + lora + " extras(" + extras + " : " + types +
-                           ") {maps = [" + maps + "]" + (c.gated ? ", gated" : "") + "} -> " + yt + " {\n ^bb0(" + block + "):\n" + body + "  kernel.yield " + last + " : f32\n }\n kernel.return %y : " + yt +
-                           "\n}";
+  const std::string text = "kernel.def @k(" + args + ") -> " + yt + " {\n %y = kernel.contract linear a(%x : " + at + ") weight(%w : " + wt + ")" + lora +
+                           " extras(" + extras + " : " + types + ") {maps = [" + maps + "]" + (c.gated ? ", gated" : "") + "} -> " + yt + " {\n ^bb0(" + block +
+                           "):\n" + body + "  kernel.yield " + last + " : f32\n }\n kernel.return %y : " + yt + "\n}";
 
   // T = (x·Aᵀ)∘scale first, as the formula says.
   std::vector<double> t(c.m * c.rank), want(c.m * c.n);
@@ -128,7 +131,18 @@ void checkLinear(const LinearCase &c) {
 }
 
 TEST(Contract, LinearOddSizes) {
-  for (LinearCase c : {LinearCase{1, 1, 1}, {1, 37, 5}, {1, 640, 200}, {2, 130, 49}, {3, 77, 33}, {4, 320, 100}, {5, 3, 16}, {7, 129, 48}, {13, 161, 47}, {97, 64, 65}, {200, 385, 96}, {8, 2048, 16}})
+  for (LinearCase c : {LinearCase{1, 1, 1},
+                       {1, 37, 5},
+                       {1, 640, 200},
+                       {2, 130, 49},
+                       {3, 77, 33},
+                       {4, 320, 100},
+                       {5, 3, 16},
+                       {7, 129, 48},
+                       {13, 161, 47},
+                       {97, 64, 65},
+                       {200, 385, 96},
+                       {8, 2048, 16}})
     checkLinear(c);
 }
 
@@ -166,13 +180,18 @@ TEST(Contract, StridesAndMaps) {
   const int64_t b = 3, t = 7, k = 45, n = 37;
   const std::string at = "tensor<3x7x45xf32, #kernel.strided<5, [900, 60, 1]>>", yt = "tensor<3x7x37xf32, #kernel.strided<2, [500, 50, 1]>>";
   const std::string wt = "tensor<37x45xf32, #kernel.packed<panel16>>";
-  const std::string text = "kernel.def @k(%x: " + at + ", %w: " + wt + ", %p: tensor<3x37xf32>, %q: tensor<7xf32>, %r: tensor<37x7xf32>, %z: tensor<f32>, %o: tensor<12x2xf32>) -> " + yt +
+  const std::string text = "kernel.def @k(%x: " + at + ", %w: " + wt +
+                           ", %p: tensor<3x37xf32>, %q: tensor<7xf32>, %r: tensor<37x7xf32>, %z: tensor<f32>, %o: tensor<12x2xf32>) -> " + yt +
                            " {\n %y = kernel.contract linear a(%x : " + at + ") weight(%w : " + wt +
-                           ") extras(%p, %q, %r, %z, %o : tensor<3x37xf32>, tensor<7xf32>, tensor<37x7xf32>, tensor<f32>, tensor<12x2xf32>) {maps = [affine_map<(b, t, n) -> (b, n)>, affine_map<(b, t, n) -> (t)>, "
+                           ") extras(%p, %q, %r, %z, %o : tensor<3x37xf32>, tensor<7xf32>, tensor<37x7xf32>, tensor<f32>, tensor<12x2xf32>) {maps = "
+                           "[affine_map<(b, t, n) -> (b, n)>, affine_map<(b, t, n) -> (t)>, "
                            "affine_map<(b, t, n) -> (n, t)>, affine_map<(b, t, n) -> ()>, affine_map<(b, t, n) -> ((n + t) floordiv 4, n mod 2)>]} -> " +
-                           yt + " {\n ^bb0(%acc: f32, %p0: f32, %q0: f32, %r0: f32, %z0: f32, %o0: f32):\n  %1 = arith.addf %acc, %p0 : f32\n  %2 = arith.mulf %1, %q0 : f32\n  %3 = arith.addf %2, %r0 : f32\n" +
+                           yt +
+                           " {\n ^bb0(%acc: f32, %p0: f32, %q0: f32, %r0: f32, %z0: f32, %o0: f32):\n  %1 = arith.addf %acc, %p0 : f32\n  %2 = arith.mulf %1, "
+                           "%q0 : f32\n  %3 = arith.addf %2, %r0 : f32\n" +
                            "  %4 = arith.mulf %3, %z0 : f32\n  %5 = arith.addf %4, %o0 : f32\n  kernel.yield %5 : f32\n }\n kernel.return %y : " + yt + "\n}";
-  std::vector<float> x = randomVector(3000, 1), w = randomVector(n * k, 2), p = randomVector(b * n, 3), q = randomVector(t, 4), r = randomVector(n * t, 5), z = {1.5f}, o = randomVector(24, 6);
+  std::vector<float> x = randomVector(3000, 1), w = randomVector(n * k, 2), p = randomVector(b * n, 3), q = randomVector(t, 4), r = randomVector(n * t, 5),
+                     z = {1.5f}, o = randomVector(24, 6);
   Buffer<char> pw = packPanels(w, n, k, Storage::F32);
   std::vector<double> want;
   for (int64_t ib = 0; ib < b; ++ib)
@@ -202,9 +221,10 @@ TEST(Contract, StridesAndMaps) {
 
 /// Two of five rows of three pictures: the dimension of extent 1 between hides that the rows do not follow each other.
 TEST(Contract, RowsWithGapsBehindAUnitDimension) {
-  const std::string at = "tensor<3x1x2x20xf32, #kernel.strided<0, [100, 100, 20, 1]>>", yt = "tensor<3x1x2x16xf32>", wt = "tensor<16x20xf32, #kernel.packed<panel16>>";
-  const std::string text = "kernel.def @k(%x: " + at + ", %w: " + wt + ") -> " + yt + " {\n %y = kernel.contract linear a(%x : " + at + ") weight(%w : " + wt + ") {maps = []} -> " + yt +
-                           " {\n ^bb0(%acc: f32):\n  kernel.yield %acc : f32\n }\n kernel.return %y : " + yt + "\n}";
+  const std::string at = "tensor<3x1x2x20xf32, #kernel.strided<0, [100, 100, 20, 1]>>", yt = "tensor<3x1x2x16xf32>",
+                    wt = "tensor<16x20xf32, #kernel.packed<panel16>>";
+  const std::string text = "kernel.def @k(%x: " + at + ", %w: " + wt + ") -> " + yt + " {\n %y = kernel.contract linear a(%x : " + at + ") weight(%w : " + wt +
+                           ") {maps = []} -> " + yt + " {\n ^bb0(%acc: f32):\n  kernel.yield %acc : f32\n }\n kernel.return %y : " + yt + "\n}";
   std::vector<float> x = randomVector(300, 1), w = randomVector(320, 2);
   Buffer<char> pw = packPanels(w, 16, 20, Storage::F32);
   Buffer<float> bx = toBuffer(x);
@@ -228,16 +248,21 @@ struct ConvCase {
 };
 
 void checkConv(const ConvCase &c) {
-  SCOPED_TRACE("conv " + s(c.b) + "x" + s(c.h) + "x" + s(c.w) + "x" + s(c.c) + " -> " + s(c.o) + " kernel " + s(c.kh) + "x" + s(c.kw) + " stride " + s(c.sy) + "x" + s(c.sx));
+  SCOPED_TRACE("conv " + s(c.b) + "x" + s(c.h) + "x" + s(c.w) + "x" + s(c.c) + " -> " + s(c.o) + " kernel " + s(c.kh) + "x" + s(c.kw) + " stride " + s(c.sy) +
+               "x" + s(c.sx));
   const int64_t ho = (c.h - c.kh) / c.sy + 1, wo = (c.w - c.kw) / c.sx + 1, terms = c.kh * c.kw * c.c;
   std::vector<float> x = randomVector(c.b * c.h * c.w * c.c, 1), w = randomVector(c.o * terms, 2), bias = randomVector(c.o, 3), e = randomVector(c.b * c.o, 4);
   Buffer<char> pw = packPanels(w, c.o, terms, c.storage); // the test's weight is already [O, kh, kw, I]
-  const std::string at = "tensor<" + s(c.b) + "x" + s(c.h) + "x" + s(c.w) + "x" + s(c.c) + "xf32>", yt = "tensor<" + s(c.b) + "x" + s(ho) + "x" + s(wo) + "x" + s(c.o) + "xf32>";
-  const std::string wt = "tensor<" + s(c.o) + "x" + s(c.c) + "x" + s(c.kh) + "x" + s(c.kw) + "x" + typeName(c.storage) + ", #kernel.packed<panel16>>", bt = "tensor<" + s(c.o) + "xf32>",
-                    et = "tensor<" + s(c.b) + "x" + s(c.o) + "xf32>";
-  const std::string text = "kernel.def @k(%x: " + at + ", %w: " + wt + ", %b: " + bt + ", %e: " + et + ") -> " + yt + " {\n %y = kernel.contract conv2d a(%x : " + at + ") weight(%w : " + wt +
-                           ") extras(%b, %e : " + bt + ", " + et + ") {maps = [affine_map<(b, i, j, n) -> (n)>, affine_map<(b, i, j, n) -> (b, n)>], strides = array<i64: " + s(c.sy) + ", " + s(c.sx) +
-                           ">} -> " + yt + " {\n ^bb0(%acc: f32, %b0: f32, %e0: f32):\n  %1 = arith.addf %acc, %b0 : f32\n  %2 = arith.addf %1, %e0 : f32\n  kernel.yield %2 : f32\n }\n kernel.return %y : " +
+  const std::string at = "tensor<" + s(c.b) + "x" + s(c.h) + "x" + s(c.w) + "x" + s(c.c) + "xf32>",
+                    yt = "tensor<" + s(c.b) + "x" + s(ho) + "x" + s(wo) + "x" + s(c.o) + "xf32>";
+  const std::string wt = "tensor<" + s(c.o) + "x" + s(c.c) + "x" + s(c.kh) + "x" + s(c.kw) + "x" + typeName(c.storage) + ", #kernel.packed<panel16>>",
+                    bt = "tensor<" + s(c.o) + "xf32>", et = "tensor<" + s(c.b) + "x" + s(c.o) + "xf32>";
+  const std::string text = "kernel.def @k(%x: " + at + ", %w: " + wt + ", %b: " + bt + ", %e: " + et + ") -> " + yt +
+                           " {\n %y = kernel.contract conv2d a(%x : " + at + ") weight(%w : " + wt + ") extras(%b, %e : " + bt + ", " + et +
+                           ") {maps = [affine_map<(b, i, j, n) -> (n)>, affine_map<(b, i, j, n) -> (b, n)>], strides = array<i64: " + s(c.sy) + ", " + s(c.sx) +
+                           ">} -> " + yt +
+                           " {\n ^bb0(%acc: f32, %b0: f32, %e0: f32):\n  %1 = arith.addf %acc, %b0 : f32\n  %2 = arith.addf %1, %e0 : f32\n  kernel.yield %2 : "
+                           "f32\n }\n kernel.return %y : " +
                            yt + "\n}";
   std::vector<double> want;
   for (int64_t b = 0; b < c.b; ++b)
@@ -292,7 +317,8 @@ TEST(Contract, Planes) {
     }
     const std::string at = "tensor<" + s(p) + "x" + s(t) + "x" + s(k) + "xf32>", yt = "tensor<" + s(p) + "x" + s(t) + "x" + s(n) + "xf32>";
     const std::string wt = "tensor<" + s(n) + "x" + s(k) + "x3x3xf32, #kernel.packed<" + (p == 16 ? "winograd_f2" : "winograd_f4x2") + ">>";
-    const std::string text = "kernel.def @k(%x: " + at + ", %w: " + wt + ") -> " + yt + " {\n %y = kernel.contract planes a(%x : " + at + ") weight(%w : " + wt + ") {maps = []} -> " + yt +
+    const std::string text = "kernel.def @k(%x: " + at + ", %w: " + wt + ") -> " + yt + " {\n %y = kernel.contract planes a(%x : " + at +
+                             ") weight(%w : " + wt + ") {maps = []} -> " + yt +
                              " {\n ^bb0(%acc: f32):\n  kernel.yield %acc : f32\n }\n kernel.return %y : " + yt + "\n}";
     Buffer<float> bx = toBuffer(x);
     for (const x86::X86Target &target : runnableTargets()) {
@@ -310,8 +336,10 @@ TEST(Contract, Planes) {
 TEST(Contract, GridDoesNotDependOnTheVariant) {
   for (int64_t m : {1, 3, 77, 1024})
     for (int64_t n : {16, 320, 5120}) {
-      const std::string at = "tensor<" + s(m) + "x64xf32>", yt = "tensor<" + s(m) + "x" + s(n) + "xf32>", wt = "tensor<" + s(n) + "x64xf32, #kernel.packed<panel16>>";
-      const std::string text = "kernel.def @k(%x: " + at + ", %w: " + wt + ") -> " + yt + " {\n %y = kernel.contract linear a(%x : " + at + ") weight(%w : " + wt + ") {maps = []} -> " + yt +
+      const std::string at = "tensor<" + s(m) + "x64xf32>", yt = "tensor<" + s(m) + "x" + s(n) + "xf32>",
+                        wt = "tensor<" + s(n) + "x64xf32, #kernel.packed<panel16>>";
+      const std::string text = "kernel.def @k(%x: " + at + ", %w: " + wt + ") -> " + yt + " {\n %y = kernel.contract linear a(%x : " + at +
+                               ") weight(%w : " + wt + ") {maps = []} -> " + yt +
                                " {\n ^bb0(%acc: f32):\n  kernel.yield %acc : f32\n }\n kernel.return %y : " + yt + "\n}";
       Kernel v3 = compileKernel(text, x86::parseTarget("x86-64,cpu=haswell")), v4 = compileKernel(text, x86::parseTarget("x86-64,cpu=znver4"));
       ASSERT_TRUE(v3.grid > 0 && v4.grid > 0) << v3.error << v4.error;

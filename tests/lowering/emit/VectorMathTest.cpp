@@ -31,10 +31,11 @@ const Function functions[] = {
 /// y[i] = f(x[i]) by `math.<op>`.
 std::vector<float> evaluate(const std::string &op, const std::vector<float> &x, const x86::X86Target &target) {
   const std::string m = std::to_string(x.size()), at = "tensor<" + m + "x1xf32>", yt = "tensor<" + m + "x16xf32>";
-  Kernel kernel = compileKernel("kernel.def @k(%x: " + at + ", %w: tensor<16x1xf32, #kernel.packed<panel16>>) -> " + yt + " {\n %y = kernel.contract linear a(%x : " + at +
-                                    ") weight(%w : tensor<16x1xf32, #kernel.packed<panel16>>) {maps = []} -> " + yt + " {\n ^bb0(%acc: f32):\n  %1 = math." + op +
-                                    " %acc : f32\n  kernel.yield %1 : f32\n }\n kernel.return %y : " + yt + "\n}",
-                                target);
+  Kernel kernel =
+      compileKernel("kernel.def @k(%x: " + at + ", %w: tensor<16x1xf32, #kernel.packed<panel16>>) -> " + yt + " {\n %y = kernel.contract linear a(%x : " + at +
+                        ") weight(%w : tensor<16x1xf32, #kernel.packed<panel16>>) {maps = []} -> " + yt + " {\n ^bb0(%acc: f32):\n  %1 = math." + op +
+                        " %acc : f32\n  kernel.yield %1 : f32\n }\n kernel.return %y : " + yt + "\n}",
+                    target);
   EXPECT_NE(kernel.function, nullptr) << kernel.error;
   Buffer<float> bx(x.size()), w(16), y(x.size() * 16);
   std::copy(x.begin(), x.end(), &bx[0]);

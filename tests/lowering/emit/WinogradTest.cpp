@@ -61,16 +61,21 @@ void check(int64_t b, int64_t h, int64_t w, int64_t ci, int64_t co, int64_t mr, 
     std::string type = "tensor<" + s(planes) + "x" + s(tiles) + "x" + s(channels) + "xf32";
     return type + (padPlanes ? ", #kernel.strided<0, [" + s(tiles * channels + padPlanes) + ", " + s(channels) + ", 1]>>" : ">");
   };
-  const std::string xt = "tensor<" + s(b) + "x" + s(h + 2) + "x" + s(w + 2) + "x" + s(ci) + "xf32>", yt = "tensor<" + s(b) + "x" + s(h) + "x" + s(w) + "x" + s(co) + "xf32>";
+  const std::string xt = "tensor<" + s(b) + "x" + s(h + 2) + "x" + s(w + 2) + "x" + s(ci) + "xf32>",
+                    yt = "tensor<" + s(b) + "x" + s(h) + "x" + s(w) + "x" + s(co) + "xf32>";
   const std::string m = "m = array<i64: " + s(mr) + ", " + s(mc) + ">", bt = "tensor<" + s(co) + "xf32>";
   const std::string wt = "tensor<" + s(co) + "x" + s(ci) + "x3x3xf32, #kernel.packed<" + (mr == 2 ? "winograd_f2" : "winograd_f4x2") + ">>";
-  const std::string in = "kernel.def @k(%x: " + xt + ") -> " + planeType(ci) + " {\n %v = kernel.winograd_input %x {" + m + "} : " + xt + " -> " + planeType(ci) + "\n kernel.return %v : " +
-                         planeType(ci) + "\n}";
-  const std::string middle = "kernel.def @k(%v: " + planeType(ci) + ", %u: " + wt + ") -> " + planeType(co) + " {\n %p = kernel.contract planes a(%v : " + planeType(ci) + ") weight(%u : " + wt +
-                             ") {maps = []} -> " + planeType(co) + " {\n ^bb0(%acc: f32):\n  kernel.yield %acc : f32\n }\n kernel.return %p : " + planeType(co) + "\n}";
-  const std::string out = "kernel.def @k(%p: " + planeType(co) + ", %b: " + bt + ", %r: " + yt + ") -> " + yt + " {\n %y = kernel.winograd_output %p extras(%b, %r : " + bt + ", " + yt + ") {" + m +
+  const std::string in = "kernel.def @k(%x: " + xt + ") -> " + planeType(ci) + " {\n %v = kernel.winograd_input %x {" + m + "} : " + xt + " -> " +
+                         planeType(ci) + "\n kernel.return %v : " + planeType(ci) + "\n}";
+  const std::string middle = "kernel.def @k(%v: " + planeType(ci) + ", %u: " + wt + ") -> " + planeType(co) +
+                             " {\n %p = kernel.contract planes a(%v : " + planeType(ci) + ") weight(%u : " + wt + ") {maps = []} -> " + planeType(co) +
+                             " {\n ^bb0(%acc: f32):\n  kernel.yield %acc : f32\n }\n kernel.return %p : " + planeType(co) + "\n}";
+  const std::string out = "kernel.def @k(%p: " + planeType(co) + ", %b: " + bt + ", %r: " + yt + ") -> " + yt +
+                          " {\n %y = kernel.winograd_output %p extras(%b, %r : " + bt + ", " + yt + ") {" + m +
                           ", maps = [affine_map<(b, i, j, c) -> (c)>, affine_map<(b, i, j, c) -> (b, i, j, c)>]} : " + planeType(co) + " -> " + yt +
-                          " {\n ^bb0(%acc: f32, %b0: f32, %r0: f32):\n  %1 = arith.addf %acc, %b0 : f32\n  %2 = arith.addf %1, %r0 : f32\n  kernel.yield %2 : f32\n }\n kernel.return %y : " + yt + "\n}";
+                          " {\n ^bb0(%acc: f32, %b0: f32, %r0: f32):\n  %1 = arith.addf %acc, %b0 : f32\n  %2 = arith.addf %1, %r0 : f32\n  kernel.yield %2 : "
+                          "f32\n }\n kernel.return %y : " +
+                          yt + "\n}";
   for (const x86::X86Target &target : runnableTargets()) {
     SCOPED_TRACE(target.cpu);
     Kernel transform = compileKernel(in, target), product = compileKernel(middle, target), back = compileKernel(out, target);
@@ -100,7 +105,8 @@ TEST(Winograd, Tiles4x2) {
 }
 
 TEST(Winograd, RefusesPicturesThatTilesDoNotCover) {
-  Kernel kernel = compileKernel("kernel.def @k(%x: tensor<1x9x8x16xf32>) -> tensor<16x12x16xf32> {\n %v = kernel.winograd_input %x {m = array<i64: 2, 2>} : tensor<1x9x8x16xf32> -> tensor<16x12x16xf32>\n"
+  Kernel kernel = compileKernel("kernel.def @k(%x: tensor<1x9x8x16xf32>) -> tensor<16x12x16xf32> {\n %v = kernel.winograd_input %x {m = array<i64: 2, 2>} : "
+                                "tensor<1x9x8x16xf32> -> tensor<16x12x16xf32>\n"
                                 " kernel.return %v : tensor<16x12x16xf32>\n}",
                                 runnableTargets().front());
   EXPECT_EQ(kernel.function, nullptr);
