@@ -1,4 +1,4 @@
-// The package phase: a planned module and its machine code become one .hbm file (docs/design/kernel-abi.md, "Module file").
+// The package phase: a planned module and its machine code become one .hbm file (docs/module-format.md).
 #pragma once
 
 #include "lowering/emit/CodeBlob.h"
