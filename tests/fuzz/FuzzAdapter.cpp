@@ -1,7 +1,7 @@
 // Any bytes as an adapter file. The target has SDXL's names, so that kohya's and sgm's spellings resolve.
 #include "runtime/base/Error.h"
 #include "runtime/formats/Adapter.h"
-#include "tests/runtime/formats/fuzz/MemoryFile.h"
+#include "tests/fuzz/MemoryFile.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static const hb::AdapterTarget target{{{"down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q", 32, 32},

@@ -1,7 +1,7 @@
 // Any bytes as a safetensors file: an Error, or tensors that can be read to the last element.
 #include "runtime/base/Error.h"
 #include "runtime/formats/Checkpoint.h"
-#include "tests/runtime/formats/fuzz/MemoryFile.h"
+#include "tests/fuzz/MemoryFile.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   hb::test::MemoryFile file(data, size);
