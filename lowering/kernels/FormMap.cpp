@@ -44,8 +44,8 @@ static bool readsStrided(OpOperand &use) {
 }
 
 Value Former::form(nn::SliceOp op) {
-  auto type = typeOf(*op);
   Value x = operand(op.getX());
+  auto type = movedType(*op, x);
   ArrayRef<int64_t> whole = shapeOf(x), offsets = op.getOffsets();
   bool lastAxisOnly = isContiguous(x) && whole.drop_back() == type.getShape().drop_back() && type.getRank() > 0;
   if (lastAxisOnly && llvm::all_of(op->getUses(), readsStrided)) {
@@ -61,11 +61,14 @@ Value Former::form(nn::SliceOp op) {
   return buildMove(b, op.getLoc(), type, {x, AffineMap::get(type.getRank(), 0, indices, b.getContext())});
 }
 
-Value Former::form(nn::ReshapeOp op) { return kernel::ViewOp::create(b, op.getLoc(), typeOf(*op), operand(op.getX())); }
+Value Former::form(nn::ReshapeOp op) {
+  Value x = operand(op.getX());
+  return kernel::ViewOp::create(b, op.getLoc(), movedType(*op, x), x);
+}
 
 Value Former::form(nn::TransposeOp op) {
-  auto type = typeOf(*op);
   Value x = operand(op.getX());
+  auto type = movedType(*op, x);
   // Only unit axes move: the elements stay where they are.
   SmallVector<int64_t> moved;
   for (int64_t axis : op.getPermutation())
@@ -76,7 +79,10 @@ Value Former::form(nn::TransposeOp op) {
   return buildMove(b, op.getLoc(), type, {x, transposeMap(b.getContext(), op.getPermutation())});
 }
 
-Value Former::form(nn::BroadcastOp op) { return buildMove(b, op.getLoc(), typeOf(*op), broadcast(op.getX(), typeOf(*op))); }
+Value Former::form(nn::BroadcastOp op) {
+  MapInput input = broadcast(op.getX(), typeOf(*op));
+  return buildMove(b, op.getLoc(), movedType(*op, input.value), input);
+}
 
 Value Former::form(nn::ResizeNearestOp op) {
   auto type = typeOf(*op);
@@ -98,9 +104,10 @@ Value Former::form(nn::ConcatOp op) {
   for (Value input : op.getInputs())
     if (Value x = operand(input); tensorOf(x).getNumElements())
       inputs.push_back(x);
-  if (inputs.size() == 1 && inputs[0].getType() == op.getType())
+  auto type = movedType(*op, inputs[0]);
+  if (inputs.size() == 1 && inputs[0].getType() == type)
     return inputs[0];
-  return kernel::ConcatOp::create(b, op.getLoc(), op.getType(), inputs, op.getAxis());
+  return kernel::ConcatOp::create(b, op.getLoc(), type, inputs, op.getAxis());
 }
 
 void noteRange(func::FuncOp func, Value index, int64_t rows) {

@@ -22,6 +22,11 @@ public:
   /// An operand of a map with its index map by broadcasting to `result`.
   MapInput broadcast(mlir::Value value, mlir::RankedTensorType result);
   mlir::RankedTensorType typeOf(mlir::Operation &op) { return mlir::cast<mlir::RankedTensorType>(op.getResult(0).getType()); }
+  /// The result's shape with the element type `x` really has: parameters are read as f32 whatever the checkpoint stores, so ops
+  /// that only move elements of a parameter yield f32 too.
+  mlir::RankedTensorType movedType(mlir::Operation &op, mlir::Value x) {
+    return mlir::RankedTensorType::get(typeOf(op).getShape(), mlir::cast<mlir::RankedTensorType>(x.getType()).getElementType());
+  }
 
   // The rules: the value that takes the op's place, or null after a diagnostic.
   mlir::Value form(nn::UnaryOp op);
