@@ -4,7 +4,7 @@ namespace hb {
 
 Session::Session(const std::string &path, const SessionOptions &options)
     : module_(Module::open(path)), code_(module_), pool_(options.threads > 0 ? options.threads : availableProcessors(), 64),
-      weights_(std::make_unique<WeightStore>(module_, options.weights)) {}
+      weights_(std::make_unique<WeightStore>(module_, options.weights, WeightStoreOptions{pool_.threads(), options.cache})) {}
 
 Executor &Session::executor(const std::string &entry) {
   auto &executor = executors_[entry];

@@ -13,6 +13,7 @@ namespace hb {
 struct SessionOptions {
   std::string weights; ///< where the checkpoint lies now; empty: where it was at compile time
   int threads = 0;     ///< 0: as many as the process may use
+  PackCacheOptions cache = {}; ///< off unless asked for
 };
 
 /// Owns a Module and runs its entries. Not for several threads at once.

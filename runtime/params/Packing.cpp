@@ -1,15 +1,17 @@
 #include "runtime/params/Packing.h"
 
 #include "runtime/base/Error.h"
+#include "runtime/params/Transpose.h"
 #include "runtime/params/Winograd.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace hb {
 namespace {
 
-/// Lanes of a panel: one AVX-512 vector, two AVX2 vectors, of float32.
-constexpr int64_t kPanel = 16;
+/// Elements of K brought over at a time: 16 rows of them, and their panel, stay in the first-level cache.
+constexpr int64_t kBlock = 256;
 
 int64_t product(std::span<const int64_t> extents) {
   int64_t count = 1;
@@ -40,59 +42,85 @@ int64_t packedElements(const WeightSpec &spec) {
   case WeightLayout::Dense:
     return product(spec.shape);
   case WeightLayout::Panel16:
-    return roundUp(m.rows, kPanel) * m.k;
+    return roundUp(m.rows, kPanelLanes) * m.k;
   case WeightLayout::GatedPanel16:
-    return 2 * roundUp(m.rows / 2, kPanel) * m.k;
+    return 2 * roundUp(m.rows / 2, kPanelLanes) * m.k;
   case WeightLayout::WinogradF2:
-    return 16 * roundUp(m.rows, kPanel) * m.channels;
+    return 16 * roundUp(m.rows, kPanelLanes) * m.channels;
   case WeightLayout::WinogradF4x2:
-    return 24 * roundUp(m.rows, kPanel) * m.channels;
+    return 24 * roundUp(m.rows, kPanelLanes) * m.channels;
   }
   return 0;
 }
 
-/// The row of the packed matrix (panel · 16 + lane) that holds logical row `row`.
-int64_t packedRow(const WeightSpec &spec, int64_t rows, int64_t row) {
-  if (spec.layout != WeightLayout::GatedPanel16)
-    return row;
-  int64_t half = rows / 2, gate = row >= half, r = gate ? row - half : row;
-  return (r / kPanel * 2 + gate) * kPanel + r % kPanel;
-}
+/// Sixteen rows of the sources, as one panel holds them.
+struct PanelRows {
+  const std::byte *data[kPanelLanes] = {}; ///< null: a row of padding
+  DType dtype[kPanelLanes] = {};
+};
 
-/// Copies one source row, already of the packed type, into its lane. Reads run through the row, writes are 16 elements apart.
-template <typename Element>
-void scatterRow(const std::byte *row, const Matrix &m, int64_t packed, Element *target) {
-  Element *lane = target + packed / kPanel * kPanel * m.k + packed % kPanel;
-  for (int64_t c = 0; c < m.channels; ++c)
-    for (int64_t t = 0; t < m.taps; ++t) {
-      Element value;
-      std::memcpy(&value, row + (c * m.taps + t) * sizeof(Element), sizeof(Element));
-      lane[(t * m.channels + c) * kPanel] = value;
-    }
-}
-
-void packPanels(const WeightSpec &spec, std::span<const SourceData> sources, std::byte *target) {
-  std::memset(target, 0, packedSize(spec));
-  Matrix all = matrixOf(spec.shape);
-  std::vector<float> wide(all.k);
-  std::vector<std::byte> narrow(all.k * dtypeSize(spec.dtype));
-  int64_t row = 0;
+/// The logical rows of a panel: 16 in a row, for gated panels from the two halves in turn.
+PanelRows panelRows(const WeightSpec &spec, std::span<const SourceData> sources, int64_t rows, int64_t panel) {
+  bool gated = spec.layout == WeightLayout::GatedPanel16;
+  int64_t first = gated ? panel % 2 * (rows / 2) + panel / 2 * kPanelLanes : panel * kPanelLanes;
+  int64_t valid = std::min(kPanelLanes, gated ? rows / 2 - panel / 2 * kPanelLanes : rows - first);
+  PanelRows out;
+  int64_t start = 0; // of the source among the logical rows
   for (size_t s = 0; s < sources.size(); ++s) {
     Matrix m = matrixOf(spec.sources[s].shape);
-    uint64_t rowBytes = m.k * dtypeSize(sources[s].dtype);
-    for (int64_t r = 0; r < m.rows; ++r, ++row) {
-      const std::byte *source = sources[s].data + r * rowBytes;
-      if (sources[s].dtype != spec.dtype) {
-        convertToFloat(sources[s].dtype, source, m.k, wide.data());
-        convertFromFloat(spec.dtype, wide.data(), m.k, narrow.data());
-        source = narrow.data();
-      }
-      int64_t packed = packedRow(spec, all.rows, row);
-      if (dtypeSize(spec.dtype) == 2)
-        scatterRow(source, m, packed, reinterpret_cast<uint16_t *>(target));
-      else
-        scatterRow(source, m, packed, reinterpret_cast<uint32_t *>(target));
+    for (int64_t lane = std::max<int64_t>(0, start - first); lane < valid && first + lane < start + m.rows; ++lane) {
+      out.data[lane] = sources[s].data + (first + lane - start) * m.k * static_cast<int64_t>(dtypeSize(sources[s].dtype));
+      out.dtype[lane] = sources[s].dtype;
     }
+    start += m.rows;
+  }
+  return out;
+}
+
+template <typename Element> void packPanelLanes(const WeightSpec &spec, const PanelRows &rows, const Matrix &m, Element *panel) {
+  static constexpr std::byte kZeros[kBlock * sizeof(Element)] = {};
+  std::byte converted[kPanelLanes][kBlock * sizeof(Element)];
+  Element block[kBlock * kPanelLanes];
+  float wide[kBlock];
+  for (int64_t k = 0; k < m.k; k += kBlock) {
+    int64_t count = std::min(kBlock, m.k - k);
+    const std::byte *segments[kPanelLanes];
+    for (int64_t lane = 0; lane < kPanelLanes; ++lane) {
+      segments[lane] = kZeros;
+      if (!rows.data[lane])
+        continue;
+      segments[lane] = rows.data[lane] + k * static_cast<int64_t>(dtypeSize(rows.dtype[lane]));
+      if (rows.dtype[lane] == spec.dtype)
+        continue;
+      convertToFloat(rows.dtype[lane], segments[lane], count, wide);
+      convertFromFloat(spec.dtype, wide, count, converted[lane]);
+      segments[lane] = converted[lane];
+    }
+    if (m.taps == 1) {
+      transposeLanes(segments, count, panel + k * kPanelLanes);
+      continue;
+    }
+    // Convolutions are stored [channels][taps] and packed [taps][channels].
+    transposeLanes(segments, count, block);
+    for (int64_t i = 0, channel = k / m.taps, tap = k % m.taps; i < count; ++i) {
+      std::memcpy(panel + (tap * m.channels + channel) * kPanelLanes, block + i * kPanelLanes, kPanelLanes * sizeof(Element));
+      if (++tap == m.taps) {
+        tap = 0;
+        ++channel;
+      }
+    }
+  }
+}
+
+void packPanels(const WeightSpec &spec, std::span<const SourceData> sources, std::byte *target, int64_t begin, int64_t end) {
+  int64_t rows = matrixOf(spec.shape).rows;
+  Matrix m = matrixOf(spec.sources[0].shape);
+  for (int64_t p = begin; p < end; ++p) {
+    PanelRows lanes = panelRows(spec, sources, rows, p);
+    if (dtypeSize(spec.dtype) == 2)
+      packPanelLanes(spec, lanes, m, reinterpret_cast<uint16_t *>(target) + p * m.k * kPanelLanes);
+    else
+      packPanelLanes(spec, lanes, m, reinterpret_cast<uint32_t *>(target) + p * m.k * kPanelLanes);
   }
 }
 
@@ -113,22 +141,27 @@ void packDense(const WeightSpec &spec, std::span<const SourceData> sources, std:
   }
 }
 
-void packWinograd(const WeightSpec &spec, std::span<const SourceData> sources, std::byte *target) {
-  std::memset(target, 0, packedSize(spec));
+void packWinograd(const WeightSpec &spec, std::span<const SourceData> sources, std::byte *target, int64_t begin, int64_t end) {
   Matrix all = matrixOf(spec.shape);
   WinogradTransform transform = winogradTransform(spec.layout == WeightLayout::WinogradF2 ? 2 : 4, 2);
-  int64_t planes = transform.planes(), planeSize = roundUp(all.rows, kPanel) * all.channels, row = 0;
-  auto *out = reinterpret_cast<float *>(target);
-  std::vector<float> taps(all.k), plane(planes);
-  for (size_t s = 0; s < sources.size(); ++s) {
-    Matrix m = matrixOf(spec.sources[s].shape);
-    for (int64_t r = 0; r < m.rows; ++r, ++row) {
-      convertToFloat(sources[s].dtype, sources[s].data + r * m.k * dtypeSize(sources[s].dtype), m.k, taps.data());
-      for (int64_t c = 0; c < m.channels; ++c) {
-        transform.weights(taps.data() + c * 9, plane.data());
-        for (int64_t p = 0; p < planes; ++p)
-          out[p * planeSize + row / kPanel * kPanel * all.channels + c * kPanel + row % kPanel] = plane[p];
-      }
+  int64_t planeSize = roundUp(all.rows, kPanelLanes) * all.channels;
+  std::vector<float> taps(kPanelLanes * all.k); // [lane][channel][9]
+  float lanes[9 * kPanelLanes];
+  for (int64_t p = begin; p < end; ++p) {
+    PanelRows rows = panelRows(spec, sources, all.rows, p);
+    for (int64_t lane = 0; lane < kPanelLanes; ++lane) {
+      float *row = taps.data() + lane * all.k;
+      if (rows.data[lane])
+        convertToFloat(rows.dtype[lane], rows.data[lane], all.k, row);
+      else
+        std::fill_n(row, all.k, 0.0f);
+    }
+    auto *panel = reinterpret_cast<float *>(target) + p * kPanelLanes * all.channels;
+    for (int64_t c = 0; c < all.channels; ++c) {
+      for (int64_t lane = 0; lane < kPanelLanes; ++lane)
+        for (int64_t tap = 0; tap < 9; ++tap)
+          lanes[tap * kPanelLanes + lane] = taps[lane * all.k + c * 9 + tap];
+      transform.panelWeights(lanes, panel + c * kPanelLanes, planeSize);
     }
   }
 }
@@ -137,17 +170,33 @@ void packWinograd(const WeightSpec &spec, std::span<const SourceData> sources, s
 
 uint64_t packedSize(const WeightSpec &spec) { return static_cast<uint64_t>(packedElements(spec)) * dtypeSize(spec.dtype); }
 
-void packWeight(const WeightSpec &spec, std::span<const SourceData> sources, std::byte *target) {
+int64_t packTasks(const WeightSpec &spec) {
+  int64_t rows = matrixOf(spec.shape).rows;
+  switch (spec.layout) {
+  case WeightLayout::Dense:
+    return 1;
+  case WeightLayout::GatedPanel16:
+    return 2 * (roundUp(rows / 2, kPanelLanes) / kPanelLanes);
+  default:
+    return roundUp(rows, kPanelLanes) / kPanelLanes;
+  }
+}
+
+void packWeight(const WeightSpec &spec, std::span<const SourceData> sources, std::byte *target, int64_t begin, int64_t end) {
+  if (begin >= end)
+    return;
   switch (spec.layout) {
   case WeightLayout::Dense:
     return packDense(spec, sources, target);
   case WeightLayout::Panel16:
   case WeightLayout::GatedPanel16:
-    return packPanels(spec, sources, target);
+    return packPanels(spec, sources, target, begin, end);
   case WeightLayout::WinogradF2:
   case WeightLayout::WinogradF4x2:
-    return packWinograd(spec, sources, target);
+    return packWinograd(spec, sources, target, begin, end);
   }
 }
+
+void packWeight(const WeightSpec &spec, std::span<const SourceData> sources, std::byte *target) { packWeight(spec, sources, target, 0, packTasks(spec)); }
 
 } // namespace hb

@@ -19,8 +19,12 @@ struct SourceData {
 /// Bytes of a packed weight without the readable tail.
 uint64_t packedSize(const WeightSpec &spec);
 
-/// Packs `sources` (one for each of spec.sources, in order) into `target`, packedSize(spec) bytes.
-/// Elements keep their bits when the types agree, else they pass through float32.
+/// Packing falls into this many tasks (panels; one for a dense weight) that write disjoint memory.
+int64_t packTasks(const WeightSpec &spec);
+/// Runs tasks [begin, end): all of them together write every byte of `target`, padding included. `sources`: one for each of
+/// spec.sources, in order. Elements keep their bits when the types agree, else they pass through float32.
+void packWeight(const WeightSpec &spec, std::span<const SourceData> sources, std::byte *target, int64_t begin, int64_t end);
+/// All tasks.
 void packWeight(const WeightSpec &spec, std::span<const SourceData> sources, std::byte *target);
 
 } // namespace hb

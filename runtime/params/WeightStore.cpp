@@ -4,6 +4,7 @@
 #include "runtime/base/Text.h"
 #include "runtime/params/Packing.h"
 
+#include <algorithm>
 #include <set>
 
 namespace hb {
@@ -24,7 +25,8 @@ std::string WeightStore::scopePath(const ScopePath &scope, const std::string &di
   return scope.path == module_.modelPath || module_.scopes.size() == 1 ? directory : joinPath(directory, scope.name);
 }
 
-WeightStore::WeightStore(const Module &module, const std::string &directory) : module_(module), entries_(module.weights.size()) {
+WeightStore::WeightStore(const Module &module, const std::string &directory, WeightStoreOptions options)
+    : module_(module), options_(std::move(options)), cache_(options_.cache), entries_(module.weights.size()) {
   std::set<std::string> used;
   for (const WeightSpec &spec : module.weights)
     for (const WeightSource &source : spec.sources)
@@ -43,19 +45,31 @@ WeightStore::WeightStore(const Module &module, const std::string &directory) : m
     for (const WeightSource &source : spec.sources)
       if (!isAdapter(source))
         checkpoints_.at(source.scope).require(source.key, source.shape, source.dtype);
+  for (size_t i = 0; i < module.weights.size(); ++i) {
+    const WeightSpec &spec = module.weights[i];
+    bool ofOneNetwork = std::all_of(spec.sources.begin(), spec.sources.end(), [&](const WeightSource &s) { return !isAdapter(s) && s.scope == spec.sources[0].scope; });
+    if (!ofOneNetwork || usedInPlace(spec))
+      continue;
+    Network &network = networks_[spec.sources[0].scope];
+    network.weights.push_back(i);
+    network.sizes.push_back(packedSize(spec));
+    network.bytes += network.sizes.back();
+  }
+}
+
+/// A dense weight in its stored 16-bit type is what the file holds: no copy. Kernels read elements of such tables unaligned.
+bool WeightStore::usedInPlace(const WeightSpec &spec) const {
+  return spec.layout == WeightLayout::Dense && spec.sources.size() == 1 && spec.sources[0].dtype == spec.dtype && dtypeSize(spec.dtype) == 2 && !isAdapter(spec.sources[0]);
 }
 
 const std::byte *WeightStore::get(size_t index) {
   if (!entries_[index].ready)
-    pack(index);
+    pack({index});
   return entries_[index].ready;
 }
 
-void WeightStore::pack(size_t index) {
-  const WeightSpec &spec = module_.weights[index];
-  Entry &entry = entries_[index];
+std::vector<SourceData> WeightStore::sourcesOf(const WeightSpec &spec, std::vector<std::vector<float>> &zeros) const {
   std::vector<SourceData> sources;
-  std::vector<std::vector<float>> zeros; // keeps the factors of empty slots alive while packing
   for (const WeightSource &source : spec.sources) {
     if (!isAdapter(source)) {
       const Checkpoint &checkpoint = checkpoints_.at(source.scope);
@@ -75,38 +89,65 @@ void WeightStore::pack(size_t index) {
       values = &zeros.emplace_back(count, 0.f);
     sources.push_back({DType::F32, reinterpret_cast<const std::byte *>(values->data())});
   }
-  // A dense weight in its stored type is what the file holds: no copy. Kernels read elements of such tables unaligned.
-  if (spec.layout == WeightLayout::Dense && sources.size() == 1 && sources[0].dtype == spec.dtype && dtypeSize(spec.dtype) == 2 && !isAdapter(spec.sources[0])) {
-    entry.ready = sources[0].data;
-    return;
+  return sources;
+}
+
+void WeightStore::pack(const std::vector<size_t> &indices) {
+  // One slab for all that have no memory yet, laid out as a cache file is.
+  std::vector<size_t> fresh;
+  std::vector<uint64_t> sizes;
+  for (size_t index : indices)
+    if (!entries_[index].memory && !usedInPlace(module_.weights[index])) {
+      fresh.push_back(index);
+      sizes.push_back(packedSize(module_.weights[index]));
+      packedBytes_ += sizes.back();
+    }
+  if (!fresh.empty()) {
+    std::vector<uint64_t> offsets = packCacheOffsets(sizes);
+    slabs_.emplace_back(offsets.back());
+    for (size_t i = 0; i < fresh.size(); ++i)
+      entries_[fresh[i]].memory = slabs_.back().data() + offsets[i];
   }
-  uint64_t size = packedSize(spec);
-  if (!entry.buffer) {
-    // The scale of an adapter slot is read as whole vectors of 16.
-    entry.buffer = AlignedBuffer(size);
-    packedBytes_ += size;
+  PackWork work;
+  std::vector<std::vector<float>> zeros; // moving a vector keeps its elements' place
+  for (size_t index : indices) {
+    Entry &entry = entries_[index];
+    std::vector<SourceData> sources = sourcesOf(module_.weights[index], zeros);
+    entry.ready = entry.memory ? entry.memory : sources[0].data;
+    if (entry.memory)
+      work.add(module_.weights[index], std::move(sources), entry.memory);
   }
-  packWeight(spec, sources, entry.buffer.data());
-  entry.ready = entry.buffer.data();
+  work.run(options_.threads);
 }
 
 void WeightStore::prepare(const Program &program) {
+  std::set<size_t> bound;
   auto visit = [&](auto &&self, const std::vector<Command> &commands) -> void {
     for (const Command &command : commands) {
       for (const Binding &binding : command.bindings)
         if (binding.kind == Binding::Kind::Weight)
-          get(binding.value);
+          bound.insert(binding.value);
       self(self, command.body);
     }
   };
   visit(visit, program.commands);
+  for (auto &[scope, network] : networks_)
+    if (std::any_of(network.weights.begin(), network.weights.end(), [&](size_t i) { return bound.count(i) && !entries_[i].ready; }))
+      useCache(scope, network);
+  std::vector<size_t> missing;
+  for (size_t index : bound)
+    if (!entries_[index].ready)
+      missing.push_back(index);
+  pack(missing);
 }
 
 void WeightStore::setAdapters(std::map<std::string, AdapterFactors> factors) {
   adapters_ = std::move(factors);
+  std::vector<size_t> stale;
   for (size_t i = 0; i < entries_.size(); ++i)
     if (entries_[i].ready && isAdapter(module_.weights[i].sources[0]))
-      pack(i);
+      stale.push_back(i);
+  pack(stale);
 }
 
 } // namespace hb

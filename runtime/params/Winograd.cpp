@@ -36,4 +36,25 @@ void WinogradTransform::weights(const float *taps, float *out) const {
     }
 }
 
+void WinogradTransform::panelWeights(const float *taps, float *out, int64_t planeStride) const {
+  constexpr int kLanes = 16;
+  std::size_t n = rows.size() / 3, m = columns.size() / 3;
+  for (std::size_t i = 0; i < n; ++i)
+    for (std::size_t j = 0; j < m; ++j) {
+      double sum[kLanes] = {};
+      for (int y = 0; y < 3; ++y)
+        for (int x = 0; x < 3; ++x) {
+          double row = rows[i * 3 + y], column = columns[j * 3 + x];
+          if (row == 0 || column == 0) // a third of the matrices' entries; adding zero changes no bit of a finite sum
+            continue;
+          const float *tap = taps + (y * 3 + x) * kLanes;
+          for (int lane = 0; lane < kLanes; ++lane)
+            sum[lane] += row * static_cast<double>(tap[lane]) * column;
+        }
+      float *target = out + static_cast<int64_t>(i * m + j) * planeStride;
+      for (int lane = 0; lane < kLanes; ++lane)
+        target[lane] = static_cast<float>(sum[lane]);
+    }
+}
+
 } // namespace hb

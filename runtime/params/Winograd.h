@@ -2,6 +2,7 @@
 // Networks"), in float64, rounded once to float32.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 namespace hb {
@@ -14,6 +15,8 @@ struct WinogradTransform {
   int planes() const { return static_cast<int>(rows.size() / 3 * (columns.size() / 3)); }
   /// `taps`: 3×3 row-major; `out[planes()]`: plane = row index · columns + column index.
   void weights(const float *taps, float *out) const;
+  /// The same bits for a panel of 16 filters: `taps` is [9][16], plane p goes to `out[p · planeStride + lane]`.
+  void panelWeights(const float *taps, float *out, int64_t planeStride) const;
 };
 
 /// `rowTile`, `columnTile`: 2 or 4.

@@ -5,6 +5,7 @@
 #include "runtime/exec/Session.h"
 #include "runtime/pipeline/Random.h"
 #include "tools/hb-rt/Commands.h"
+#include "tools/hb-rt/SessionFlags.h"
 
 #include <nlohmann/json.hpp>
 
@@ -159,8 +160,7 @@ Action addBench(CLI::App &app) {
   sub->add_option("--warmup", options->warmup, "runs before")->check(CLI::NonNegativeNumber);
   sub->add_option("--kernel", options->kernel, "only this kernel in the table");
   sub->add_option("--json", options->json, "write one JSON object to this file (- or nothing: stdout)")->expected(0, 1)->default_str("-")->run_callback_for_default();
-  sub->add_option("--weights", options->session.weights, "where the checkpoint lies now");
-  sub->add_option("--threads", options->session.threads, "threads (default: all processors)")->check(CLI::PositiveNumber);
+  addSessionFlags(*sub, options->session);
   return [options] { return bench(*options); };
 }
 

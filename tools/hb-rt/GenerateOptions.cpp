@@ -1,6 +1,7 @@
 #include "tools/hb-rt/GenerateOptions.h"
 
 #include "runtime/formats/Image.h"
+#include "tools/hb-rt/SessionFlags.h"
 
 namespace hb::rt {
 
@@ -24,8 +25,7 @@ void addGenerateOptions(CLI::App &sub, GenerateOptions &o) {
   sub.add_flag("--json", o.json, "print one JSON object instead of file names");
   sub.add_flag("--quiet", o.quiet, "no progress");
   sub.add_option("--device", o.device, "cpu")->capture_default_str();
-  sub.add_option("--weights", o.session.weights, "where the checkpoint lies now (default: where it was compiled)");
-  sub.add_option("--threads", o.session.threads, "threads (default: all processors)")->check(CLI::PositiveNumber);
+  addSessionFlags(sub, o.session);
 }
 
 GenerationRequest makeRequest(const GenerateOptions &o) {

@@ -4,6 +4,7 @@
 #include "tools/hb-rt/AdapterFlags.h"
 #include "tools/hb-rt/Commands.h"
 #include "tools/hb-rt/Profile.h"
+#include "tools/hb-rt/SessionFlags.h"
 
 #include <memory>
 
@@ -46,10 +47,9 @@ Action addRun(CLI::App &app) {
   sub->add_option("entry", options->entry, "the entry, e.g. unet")->required();
   sub->add_option("--inputs", options->inputs, "safetensors file with every input of the entry")->required();
   sub->add_option("--outputs", options->outputs, "safetensors file to write")->required();
-  sub->add_option("--weights", options->session.weights, "where the checkpoint lies now (default: where it was compiled)");
   sub->add_option("--adapter", options->adapters, "LoRA adapter, PATH[:SCALE]; repeatable")->take_all();
   sub->add_option("--device", options->device, "cpu");
-  sub->add_option("--threads", options->session.threads, "threads (default: all processors)")->check(CLI::PositiveNumber);
+  addSessionFlags(*sub, options->session);
   sub->add_option("--profile", options->profile, "write the time of every launch as a Chrome trace");
   return [options] { return run(*options); };
 }

@@ -105,6 +105,87 @@ TEST(Packing, WinogradWeightsInvertTheTransform) {
   EXPECT_NEAR(m[1] - m[2] + m[3], want[1], 1e-12);
 }
 
+/// Long reductions (several blocks and a tail), panels that several sources share, mixed types, gates, taps: element by element
+/// against the definition of the layouts.
+TEST(Packing, EveryElementOfLongPanels) {
+  struct Case {
+    WeightLayout layout;
+    DType type;
+    std::vector<int64_t> rows, tail; // of each source; extents after the first
+  };
+  const Case cases[] = {{WeightLayout::Panel16, DType::F32, {40}, {300}},
+                        {WeightLayout::Panel16, DType::F16, {7, 20, 3}, {523}},
+                        {WeightLayout::Panel16, DType::F16, {17}, {61, 3, 3}},
+                        {WeightLayout::Panel16, DType::F32, {5, 30}, {130, 1, 3}},
+                        {WeightLayout::GatedPanel16, DType::F16, {52}, {270}},
+                        {WeightLayout::GatedPanel16, DType::F32, {26, 26}, {9}}};
+  for (const Case &c : cases) {
+    int64_t k = 1, rows = 0, taps = c.tail.size() == 3 ? c.tail[1] * c.tail[2] : 1;
+    for (int64_t extent : c.tail)
+      k *= extent;
+    WeightSpec spec{{}, c.layout, c.type, {}};
+    std::vector<std::vector<float>> values;
+    std::vector<std::vector<std::byte>> stored;
+    std::vector<SourceData> data;
+    for (size_t s = 0; s < c.rows.size(); ++s) {
+      DType type = s == 1 ? DType::BF16 : c.type; // the second source of several is converted
+      std::vector<int64_t> shape{c.rows[s]};
+      shape.insert(shape.end(), c.tail.begin(), c.tail.end());
+      spec.sources.push_back({"", "w", type, shape});
+      std::vector<float> v = randomValues(c.rows[s] * k);
+      stored.emplace_back(v.size() * dtypeSize(type) + 1);
+      convertFromFloat(type, v.data(), v.size(), stored.back().data() + 1); // file data is unaligned
+      convertToFloat(type, stored.back().data() + 1, v.size(), v.data());
+      values.push_back(v);
+      rows += c.rows[s];
+    }
+    for (size_t s = 0; s < c.rows.size(); ++s)
+      data.push_back({spec.sources[s].dtype, stored[s].data() + 1});
+    spec.shape = spec.sources[0].shape;
+    spec.shape[0] = rows;
+    size_t count = packedSize(spec) / dtypeSize(c.type);
+    std::vector<std::byte> bytes(packedSize(spec), std::byte{0xAA}), parts = bytes;
+    packWeight(spec, data, bytes.data());
+    for (int64_t task = packTasks(spec); task-- > 0;)
+      packWeight(spec, data, parts.data(), task, task + 1);
+    EXPECT_EQ(bytes, parts) << "tasks in any order write everything";
+    std::vector<float> packed(count), want(count, 0.0f);
+    convertToFloat(c.type, bytes.data(), count, packed.data());
+    int64_t row = 0;
+    for (const auto &source : values)
+      for (size_t r = 0; r < source.size() / k; ++r, ++row) {
+        bool gated = c.layout == WeightLayout::GatedPanel16, gate = gated && row >= rows / 2;
+        int64_t inside = gate ? row - rows / 2 : row, panel = gated ? inside / 16 * 2 + gate : row / 16;
+        for (int64_t i = 0; i < k; ++i) {
+          float value = source[r * k + i];
+          convertFromFloat(c.type, &value, 1, &value);
+          convertToFloat(c.type, &value, 1, &value);
+          want[(panel * k + i % taps * (k / taps) + i / taps) * 16 + inside % 16] = value;
+        }
+      }
+    EXPECT_EQ(packed, want);
+  }
+}
+
+TEST(Packing, WinogradPanelsHoldTheTransformOfEveryFilter) {
+  constexpr int64_t kOut = 19, kIn = 3;
+  for (WeightLayout layout : {WeightLayout::WinogradF2, WeightLayout::WinogradF4x2}) {
+    WeightSpec spec{{{"", "w", DType::F32, {kOut, kIn, 3, 3}}}, layout, DType::F32, {kOut, kIn, 3, 3}};
+    std::vector<float> w = randomValues(kOut * kIn * 9), packed = packFloats(spec, {w});
+    WinogradTransform transform = winogradTransform(layout == WeightLayout::WinogradF2 ? 2 : 4, 2);
+    std::vector<float> planes(transform.planes());
+    ASSERT_EQ(packed.size(), planes.size() * 32 * kIn);
+    for (int64_t o = 0; o < 32; ++o)
+      for (int64_t i = 0; i < kIn; ++i) {
+        std::fill(planes.begin(), planes.end(), 0.0f);
+        if (o < kOut)
+          transform.weights(w.data() + (o * kIn + i) * 9, planes.data());
+        for (size_t p = 0; p < planes.size(); ++p)
+          EXPECT_EQ(packed[((p * 2 + o / 16) * kIn + i) * 16 + o % 16], planes[p]);
+      }
+  }
+}
+
 TEST(AdapterBinding, StacksAlongTheRank) {
   AdapterSet set{"unet", 3, {"to_q"}, {{"a.to_q", 2, 2}}, {}};
   Adapter first, second;

@@ -1,0 +1,40 @@
+#include "runtime/params/PackWork.h"
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+
+namespace hb {
+namespace {
+
+/// Large enough that taking a part costs nothing beside it, small enough that the last ones end together.
+constexpr uint64_t kPartBytes = 1 << 20;
+
+} // namespace
+
+void PackWork::add(const WeightSpec &spec, std::vector<SourceData> sources, std::byte *target) {
+  int64_t tasks = packTasks(spec), step = std::max<int64_t>(1, static_cast<int64_t>(kPartBytes / std::max<uint64_t>(1, packedSize(spec) / std::max<int64_t>(1, tasks))));
+  for (int64_t begin = 0; begin < tasks; begin += step)
+    parts_.push_back({items_.size(), begin, std::min(begin + step, tasks)});
+  items_.push_back({&spec, std::move(sources), target});
+}
+
+void PackWork::run(int threads) {
+  std::atomic<size_t> next{0};
+  auto work = [&] {
+    for (size_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < parts_.size();) {
+      const Item &item = items_[parts_[i].item];
+      packWeight(*item.spec, item.sources, item.target, parts_[i].begin, parts_[i].end);
+    }
+  };
+  std::vector<std::thread> helpers;
+  for (int t = 1; t < threads && static_cast<size_t>(t) < parts_.size(); ++t)
+    helpers.emplace_back(work);
+  work();
+  for (std::thread &helper : helpers)
+    helper.join();
+  items_.clear();
+  parts_.clear();
+}
+
+} // namespace hb
