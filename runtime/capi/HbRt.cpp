@@ -40,6 +40,19 @@ void describe(const hb::TensorSpec &spec, hb_tensor *info) {
     info->shape[i] = spec.shape[i];
 }
 
+/// What no function can work without.
+void require(bool given, const char *function, const char *expected) {
+  if (!given)
+    throw hb::Error(511, function, expected, "NULL or a value out of range", "see hb_rt.h");
+}
+
+/// A tensor that can be looked at: the rank bounds every loop over its shape.
+void requireTensors(const char *function, const hb_tensor *tensors, size_t count) {
+  require(tensors || !count, function, "tensors");
+  for (size_t i = 0; i < count; ++i)
+    require(tensors[i].name && tensors[i].data && tensors[i].rank >= 0 && tensors[i].rank <= HB_MAX_RANK, function, "tensors with a name, data and a rank of 0 to 8");
+}
+
 /// A caller's tensor must be exactly what the program has under its name.
 void checkTensor(const hb::Program &program, const hb::TensorSpec &spec, const hb_tensor &tensor) {
   std::vector<int64_t> shape(tensor.shape, tensor.shape + std::clamp(tensor.rank, 0, HB_MAX_RANK));
@@ -54,8 +67,7 @@ void checkTensor(const hb::Program &program, const hb::TensorSpec &spec, const h
 
 hb_status hb_open(const char *module, const hb_options *options, hb_session **session) {
   return guarded([&] {
-    if (!module || !session)
-      throw hb::Error(511, "hb_open", "a path and a place for the session", "NULL", "give both");
+    require(module && session, "hb_open", "a path and a place for the session");
     hb::SessionOptions settings;
     if (options) {
       settings.weights = options->weights ? options->weights : "";
@@ -76,12 +88,13 @@ const char *hb_entry_name(const hb_session *session, size_t index) {
 }
 
 size_t hb_tensor_count(const hb_session *session, const char *entry, int output) {
-  const hb::Program *program = session->session.module().findEntry(entry);
+  const hb::Program *program = session && entry ? session->session.module().findEntry(entry) : nullptr;
   return !program ? 0 : output ? program->outputs.size() : program->inputs.size();
 }
 
 hb_status hb_tensor_info(const hb_session *session, const char *entry, int output, size_t index, hb_tensor *info) {
   return guarded([&] {
+    require(session && entry && info, "hb_tensor_info", "a session, an entry and a place for the description");
     const hb::Program &program = session->session.module().entry(entry);
     const auto &specs = output ? program.outputs : program.inputs;
     if (index >= specs.size())
@@ -92,12 +105,15 @@ hb_status hb_tensor_info(const hb_session *session, const char *entry, int outpu
 }
 
 uint64_t hb_arena_bytes(const hb_session *session, const char *entry) {
-  const hb::Program *program = session->session.module().findEntry(entry);
+  const hb::Program *program = session && entry ? session->session.module().findEntry(entry) : nullptr;
   return program ? program->arenaBytes : 0;
 }
 
 hb_status hb_set_adapters(hb_session *session, const char *const *adapters, size_t count) {
   return guarded([&] {
+    require(session && (adapters || !count), "hb_set_adapters", "a session and a list of adapters");
+    for (size_t i = 0; i < count; ++i)
+      require(adapters[i], "hb_set_adapters", "a path for each adapter");
     hb::bindAdapters(session->session, std::vector<std::string>(adapters, adapters + count));
     return HB_OK;
   });
@@ -105,6 +121,9 @@ hb_status hb_set_adapters(hb_session *session, const char *const *adapters, size
 
 hb_status hb_run(hb_session *session, const char *entry, const hb_tensor *inputs, size_t input_count, hb_tensor *outputs, size_t output_count, hb_step_callback callback, void *user) {
   return guarded([&] {
+    require(session && entry, "hb_run", "a session and an entry");
+    requireTensors("hb_run", inputs, input_count);
+    requireTensors("hb_run", outputs, output_count);
     const hb::Program &program = session->session.module().entry(entry);
     hb::ProgramTensors tensors(program);
     for (size_t i = 0; i < input_count; ++i) {

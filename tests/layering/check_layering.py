@@ -33,8 +33,8 @@ SIBLINGS = ["lowering/emit", "runtime/device"]
 PASS_ORDER = [r"lowering/Pipeline\.cpp", r"lowering/[^/]+/Phase\.cpp", r"lowering/emit/[^/]+/Compile\.cpp"]
 SOURCE_SUFFIXES = (".cpp", ".h", ".c", ".td", ".def", ".inc")
 TEXT_SUFFIXES = SOURCE_SUFFIXES + (".py", ".sh", ".cmake", ".txt", ".md", ".hb", ".mlir")
-# Data, not text that somebody reads: no limits on length or depth.
-DATA = re.compile(r"^models/[^/]+/(checkpoint|data)/|^tests/parity/(cases|models)/|^tests/(?:[^/]+/)*(data|corpus|clip|bert)/|/vocab\.txt$|/merges\.txt$")
+# Data and generated pages, not text that somebody writes: no limits on length or depth.
+DATA = re.compile(r"^docs/reference/|^models/[^/]+/(checkpoint|data)/|^tests/parity/(cases|models)/|^tests/(?:[^/]+/)*(data|corpus|clip|bert)/|/vocab\.txt$|/merges\.txt$")
 MAX_LINES, MAX_PARTS = 1000, 5
 INCLUDE = re.compile(r'^\s*#\s*include\s+["<]([^">]+)[">]|^include "([^"]+)"', re.M)
 FOREIGN = re.compile(r"^(mlir|llvm|lld|clang)([/-]|$)")

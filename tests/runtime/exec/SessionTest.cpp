@@ -150,6 +150,30 @@ TEST_F(SessionTest, CApi) {
   output.shape[0] = 7;
   EXPECT_EQ(hb_run(session, "double", inputs, 3, &output, 1, nullptr, nullptr), HB_BAD_FILE);
   EXPECT_EQ(hb_run(session, "triple", inputs, 3, &output, 1, nullptr, nullptr), HB_USAGE);
+  auto said = [](const char *number) { return std::string(hb_last_error()).starts_with(std::string("error ") + number); };
+  output.shape[0] = 8;
+  output.dtype = HB_I64;
+  EXPECT_EQ(hb_run(session, "double", inputs, 3, &output, 1, nullptr, nullptr), HB_BAD_FILE);
+  EXPECT_TRUE(said("HB0504")) << hb_last_error();
+  EXPECT_EQ(hb_open(nullptr, nullptr, &session), HB_USAGE);
+  EXPECT_TRUE(said("HB0511")) << hb_last_error();
+  hb_tensor info;
+  EXPECT_EQ(hb_tensor_info(session, "double", 1, 1, &info), HB_USAGE);
+  EXPECT_TRUE(said("HB0511")) << hb_last_error();
+  // Arguments that cannot be looked at are refused before anything looks at them.
+  output = {"y", HB_F32, 1, {8}, nullptr};
+  EXPECT_EQ(hb_run(session, "double", inputs, 3, &output, 1, nullptr, nullptr), HB_USAGE);
+  output = {nullptr, HB_F32, 1, {8}, y};
+  EXPECT_EQ(hb_run(session, "double", inputs, 3, &output, 1, nullptr, nullptr), HB_USAGE);
+  output = {"y", HB_F32, HB_MAX_RANK + 1, {8}, y};
+  EXPECT_EQ(hb_run(session, "double", inputs, 3, &output, 1, nullptr, nullptr), HB_USAGE);
+  EXPECT_EQ(hb_run(session, nullptr, inputs, 3, nullptr, 0, nullptr, nullptr), HB_USAGE);
+  EXPECT_EQ(hb_run(session, "double", nullptr, 1, nullptr, 0, nullptr, nullptr), HB_USAGE);
+  EXPECT_TRUE(said("HB0511")) << hb_last_error();
+  const char *adapter = "adapter.safetensors:0.5";
+  EXPECT_EQ(hb_set_adapters(session, &adapter, 1), HB_BAD_FILE);
+  EXPECT_TRUE(said("HB0507")) << hb_last_error();
+  EXPECT_EQ(hb_set_adapters(session, nullptr, 0), HB_OK);
   hb_close(session);
 }
 

@@ -73,6 +73,13 @@ TEST_F(ModuleTest, ByteFlipsNeverCrash) {
     }
 }
 
+TEST_F(ModuleTest, NoHeader) {
+  EXPECT_EQ(openError(std::string("seven b")), 401);
+  EXPECT_EQ(openError(std::string(8, '\xff')), 401);
+  EXPECT_EQ(openError(moduleBytes("[1, 2]")), 402);
+  EXPECT_EQ(openError(moduleBytes("{\"format\": 1,")), 402);
+}
+
 TEST_F(ModuleTest, AnotherVersion) {
   nlohmann::json header = smallHeader();
   header["format"] = 2;
