@@ -29,6 +29,15 @@ const std::pair<const char *, std::vector<const char *>> kPipelineFiles[] = {
     {"feature_extractor", {"preprocessor_config.json"}},
 };
 
+/// Those a network's own folder holds: rewards are given texts, not ids.
+const char *const kComponentFiles[] = {"vocab.txt", "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json"};
+
+void addFiles(nlohmann::json &files, const std::string &key, const std::string &folder, llvm::ArrayRef<const char *> names) {
+  for (const char *name : names)
+    if (std::string path = joinPath(folder, name); isFile(path))
+      files[key][name] = readTextFile(path);
+}
+
 struct Slot {
   int64_t in, out;
 };
@@ -84,12 +93,14 @@ nlohmann::json pipelineSettings(const std::string &folder) {
   PipelineIndex index = readPipelineIndex(folder);
   nlohmann::json files = nlohmann::json::object();
   for (auto &[component, names] : kPipelineFiles)
-    for (const char *name : names) {
-      std::string path = joinPath(joinPath(folder, component), name);
-      if (isFile(path))
-        files[component][name] = readTextFile(path);
-    }
+    addFiles(files, component, joinPath(folder, component), names);
   return {{"files", files}, {"force_zeros_for_empty_prompt", index.config.root().boolean("force_zeros_for_empty_prompt", true)}};
+}
+
+nlohmann::json componentSettings(const std::string &folder) {
+  nlohmann::json files = nlohmann::json::object();
+  addFiles(files, "", folder, kComponentFiles);
+  return files.empty() ? nlohmann::json() : nlohmann::json{{"files", files}};
 }
 
 } // namespace hb

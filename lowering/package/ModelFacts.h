@@ -13,4 +13,7 @@ PackageInfo modelFacts(mlir::ModuleOp imported, std::vector<std::string> flags, 
 /// {"files": {folder: {name: text}}, "force_zeros_for_empty_prompt": bool}. HB0201 – HB0205.
 nlohmann::json pipelineSettings(const std::string &folder);
 
+/// The tokenizer files beside one network, for the rewards that read a text: {"files": {"": {name: text}}}; null when it has none.
+nlohmann::json componentSettings(const std::string &folder);
+
 } // namespace hb

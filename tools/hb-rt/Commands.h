@@ -17,5 +17,6 @@ Action addBench(CLI::App &app);
 Action addDevices(CLI::App &app);
 Action addConvertLora(CLI::App &app);
 Action addMergeLora(CLI::App &app);
+Action addScore(CLI::App &app);
 
 } // namespace hb::rt

@@ -14,8 +14,9 @@ int main(int argc, char **argv) {
     hb::rt::Action (*add)(CLI::App &);
     hb::rt::Action action;
   };
-  std::vector<Command> commands = {{hb::rt::addGenerate, {}}, {hb::rt::addRun, {}},     {hb::rt::addInspect, {}},     {hb::rt::addBench, {}},
-                                   {hb::rt::addDevices, {}}, {hb::rt::addConvertLora, {}}, {hb::rt::addMergeLora, {}}};
+  std::vector<Command> commands;
+  for (auto add : {hb::rt::addGenerate, hb::rt::addRun, hb::rt::addInspect, hb::rt::addBench, hb::rt::addScore, hb::rt::addDevices, hb::rt::addConvertLora, hb::rt::addMergeLora})
+    commands.push_back({add, {}});
   std::vector<CLI::App *> parsers;
   for (Command &command : commands) {
     command.action = command.add(app);

@@ -113,6 +113,8 @@ int compile(CompileOptions &options) {
   PackageInfo info = modelFacts(*module, options.arguments, import.loraTargets);
   if (info.modelKind == "pipeline")
     info.pipeline = pipelineSettings(import.model);
+  else if (info.modelKind == "component")
+    info.pipeline = componentSettings(import.model);
   PipelineResult result;
   result.times.push_back({"import", now() - start});
   if (mlir::failed(runPipeline(*module, pipeline, result)))
