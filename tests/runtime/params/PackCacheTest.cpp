@@ -58,7 +58,7 @@ TEST(PackCache, WhatWasWrittenComesBackAligned) {
     EXPECT_EQ(offsets[i] % 64, 0u);
     EXPECT_GE(offsets[i + 1] - offsets[i] - kSizes[i], 64u) << "a readable tail";
     auto want = piece(kSizes[i], static_cast<int>(i));
-    EXPECT_EQ(std::memcmp(file->bytes().data() + offsets[i], want.data(), want.size()), 0);
+    EXPECT_TRUE(std::equal(want.begin(), want.end(), file->bytes().data() + offsets[i])); // memcmp may not see an empty vector
   }
   EXPECT_FALSE(PackCache(f.options).find("b", kSizes));
   EXPECT_FALSE(PackCache(f.options).find("a", {100, 0}));
