@@ -43,6 +43,8 @@ LogicalResult runPipeline(ModuleOp module, const PipelineOptions &options, Pipel
     double start = now();
     PassManager passes(module.getContext(), ModuleOp::getOperationName());
     phase.build(passes);
+    if (!options.reproducer.empty())
+      passes.enableCrashReproducerGeneration(options.reproducer);
     if (failed(passes.run(module)))
       return failure();
     result.times.push_back({phase.name, now() - start});

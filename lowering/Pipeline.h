@@ -19,6 +19,7 @@ const std::vector<std::string> &phaseNames();
 struct PipelineOptions {
   std::string stopAfter;                ///< a phase name; empty: all
   std::string dumpFolder;               ///< empty: none; else `<number>-<phase>.mlir` after every phase, and an index page
+  std::string reproducer;               ///< empty: none; else where a failing phase leaves its input and passes for hb-opt
   std::vector<x86::X86Target> targets;  ///< variants to emit
 };
 

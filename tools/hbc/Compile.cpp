@@ -2,6 +2,7 @@
 #include "tools/hbc/Commands.h"
 #include "tools/hbc/CompileReport.h"
 #include "tools/hbc/ModelOptions.h"
+#include "tools/hbc/PhaseDiagnostics.h"
 
 #include "lowering/Pipeline.h"
 #include "lowering/package/ModelFacts.h"
@@ -10,6 +11,7 @@
 
 #include "runtime/base/AtomicFile.h"
 #include "runtime/base/Error.h"
+#include "runtime/base/MappedFile.h"
 
 #include "mlir/IR/MLIRContext.h"
 #include "llvm/Support/raw_ostream.h"
@@ -98,7 +100,9 @@ double now() { return std::chrono::duration<double>(std::chrono::steady_clock::n
 int compile(CompileOptions &options) {
   options.model.finish();
   requireSupported(options);
-  PipelineOptions pipeline{options.stopAfter, options.dumpFolder, parseTargets(options.targets)};
+  // A phase that fails leaves its input and its passes beside the output: hb-opt --run-reproducer runs them again.
+  std::string reproducer = options.output.empty() || options.output == "-" ? "" : options.output + ".reproducer.mlir";
+  PipelineOptions pipeline{options.stopAfter, options.dumpFolder, reproducer, parseTargets(options.targets)};
   const std::vector<std::string> &phases = phaseNames();
   if (!options.stopAfter.empty() && std::find(phases.begin(), phases.end(), options.stopAfter) == phases.end())
     throw Error(714, "--stop-after", llvm::join(phases, ", "), options.stopAfter, "");
@@ -117,14 +121,20 @@ int compile(CompileOptions &options) {
     info.pipeline = componentSettings(import.model);
   PipelineResult result;
   result.times.push_back({"import", now() - start});
-  if (mlir::failed(runPipeline(*module, pipeline, result)))
+  PhaseDiagnostics diagnostics(context);
+  if (mlir::failed(runPipeline(*module, pipeline, result))) {
+    if (!reproducer.empty() && isFile(reproducer))
+      std::cerr << "note: " << reproducer << " holds the program at that phase; run it with hb-opt --run-reproducer\n";
     return static_cast<int>(ExitCode::Internal);
+  }
   if (!options.stopAfter.empty() && options.stopAfter != "package") {
     print(*module, options.output);
     return 0;
   }
   if (options.output.empty())
     throw Error(715, "hbc compile", "-o OUT.hbm", "no output", "");
+  if (!options.remarks.empty())
+    printRemarks(*module, options.remarks);
   start = now();
   writeModule(*module, result.code, info, options.output);
   result.times.push_back({"package", now() - start});

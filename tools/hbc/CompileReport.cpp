@@ -1,6 +1,10 @@
 #include "tools/hbc/CompileReport.h"
 
+#include "lowering/plan/Remarks.h"
+#include "runtime/base/Error.h"
+
 #include <cstdio>
+#include <regex>
 
 namespace hb::tool {
 namespace {
@@ -30,6 +34,20 @@ nlohmann::json timeReport(const PipelineResult &result) {
   for (const EmitReport::Kernel &kernel : result.emitted.kernels)
     kernels.push_back({{"name", kernel.symbol}, {"family", kernel.family}, {"cpu", kernel.cpu}, {"s", kernel.times.total()}, {"object_bytes", kernel.objectBytes}});
   return {{"total_s", total}, {"phases", phases}, {"kernels", kernels}};
+}
+
+void printRemarks(mlir::ModuleOp planned, const std::string &pattern) {
+  std::regex wanted;
+  try {
+    wanted.assign(pattern);
+  } catch (const std::regex_error &) {
+    throw Error(716, "--remarks", "a regular expression", pattern, "write it as in grep -E");
+  }
+  for (const Remark &remark : describeKernels(planned)) {
+    std::string line = "remark: " + remark.source + ": " + remark.text;
+    if (std::regex_search(line, wanted))
+      std::fprintf(stderr, "%s\n", line.c_str());
+  }
 }
 
 void printReport(const nlohmann::json &report, const std::string &form) {

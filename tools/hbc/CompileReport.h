@@ -10,6 +10,10 @@ namespace hb::tool {
 /// {total_s, phases: {import: s, …}, kernels: [{name, s}]}.
 nlohmann::json timeReport(const PipelineResult &result);
 
+/// Prints what was decided about each kernel on stderr, `remark: <source>: <sentence>`, where a line matches `pattern` (ECMAScript
+/// regular expression). HB0716 when the pattern is none.
+void printRemarks(mlir::ModuleOp planned, const std::string &pattern);
+
 /// Prints a report on stdout: one JSON object for `json`, an indented text for `text`.
 void printReport(const nlohmann::json &report, const std::string &form);
 
