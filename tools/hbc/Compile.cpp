@@ -100,6 +100,8 @@ double now() { return std::chrono::duration<double>(std::chrono::steady_clock::n
 int compile(CompileOptions &options) {
   options.model.finish();
   requireSupported(options);
+  if (options.math == "fast")
+    std::cerr << "note: --math fast: no kernel of this version makes use of it; the module is the same as with strict\n";
   // A phase that fails leaves its input and its passes beside the output: hb-opt --run-reproducer runs them again.
   std::string reproducer = options.output.empty() || options.output == "-" ? "" : options.output + ".reproducer.mlir";
   PipelineOptions pipeline{options.stopAfter, options.dumpFolder, reproducer, parseTargets(options.targets)};
