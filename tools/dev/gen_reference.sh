@@ -28,7 +28,7 @@ done
   done
 } > "$out/passes.md"
 
-{ head; python3 tools/dev/error_pages.py; } > "$out/errors.md"
+{ head; python3 -B tools/dev/error_pages.py; } > "$out/errors.md"
 # Trailing blanks and doubled blank lines are the generators' own; they would only blur differences.
 for page in "$out"/{nn,kernel,plan,passes,errors}.md; do
   sed -e 's/[ \t]*$//' "$page" | cat -s > "$page.new" && mv "$page.new" "$page"

@@ -1,5 +1,6 @@
 #include "runtime/base/Error.h"
 #include "runtime/exec/Session.h"
+#include "runtime/exec/SessionAdapters.h"
 #include "runtime/hb_rt.h"
 #include "tests/runtime/base/ScratchFolder.h"
 #include "tests/runtime/module/ModuleText.h"
@@ -126,6 +127,21 @@ TEST_F(SessionTest, DamagedCodeIsRefused) {
     FAIL();
   } catch (const Error &error) {
     EXPECT_EQ(error.number(), 408);
+  }
+}
+
+TEST_F(SessionTest, AdaptersNeedTheSlotsOfOneNetwork) {
+  nlohmann::json set = {{"scope", "unet"}, {"rank", 1}, {"targets", nlohmann::json::array()}, {"sites", nlohmann::json::array()}, {"linears", nlohmann::json::array()}};
+  for (int sets : {0, 2}) {
+    header_["adapters"] = nlohmann::json(sets, set);
+    writeBytes(path_, moduleBytes(header_.dump(), blobs_));
+    Session session(path_, {});
+    try {
+      bindAdapters(session, {"a.safetensors"});
+      FAIL() << sets;
+    } catch (const Error &error) {
+      EXPECT_EQ(error.number(), sets ? 509 : 507);
+    }
   }
 }
 
