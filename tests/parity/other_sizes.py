@@ -3,7 +3,7 @@
 
     other_sizes.py --hbc PATH --hb-rt PATH [--seed N] [--count N] [--keep DIR]
 
-Seeds N, N+1, …: each a config with unusual sizes (odd channel counts, head widths 5 to 104, one to 80 tokens, latents that halve to odd sizes, batches of one to three), weights in
+Seeds N, N+1, …: each a config with unusual sizes (odd channel counts, head widths 5 to 104, one to 80 tokens, latents that halve to odd sizes, batches of one to three), UNets also with adapters; weights in
 float32, float16 or bfloat16, in one file, a .fp16. variant or shards. Relative L2 of every output at most 2e-6 (scores: of at least their usual size); the same bytes with every number of threads.
 Needs Python 3.9 and numpy.
 """
@@ -27,14 +27,14 @@ def distance(name, got, want):
 
 def check(seed, folder, tools):
     """-> (passed, None if only compiled; line to print)"""
-    entry, dims, words = random_models.write_case(folder, seed)
+    entry, dims, words, flags, adapters = random_models.write_case(folder, seed)
     what, inputs, want_file, got_file = f"seed {seed:5d} {entry}: {words}", f"{folder}/inputs.safetensors", f"{folder}/expected.safetensors", f"{folder}/out.safetensors"
-    (rc, err), module = tools.compile(f"{folder}/model", entry, dims)
+    (rc, err), module = tools.compile(f"{folder}/model", entry, dims, flags)
     if rc:
         return False, f"{what}: compile: exit {rc}: {tail(err)}"
     if not tools.executes:
         return None, f"{what}: compiled, not executed"
-    command = [tools.hbc, "eval", f"{folder}/model", entry, "--inputs", inputs, "--outputs", want_file]
+    command = [tools.hbc, "eval", f"{folder}/model", entry, "--inputs", inputs, "--outputs", want_file, *flags, *adapters]
     for name, size in dims.items():
         command += ["--dim", f"{name}={size}"]
     rc, err = tools.call(command)
@@ -42,7 +42,7 @@ def check(seed, folder, tools):
         return False, f"{what}: eval: exit {rc}: {tail(err)}"
     written = []
     for threads in tools.threads:
-        rc, err = tools.run(module, entry, inputs, got_file, threads)
+        rc, err = tools.run(module, entry, inputs, got_file, threads, adapters)
         if rc:
             return False, f"{what}: run: exit {rc}: {tail(err)}"
         with open(got_file, "rb") as f:

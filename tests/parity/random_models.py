@@ -338,14 +338,42 @@ def random_blip2(rng):
 MAKERS = [random_unet] * 4 + [random_vae] * 3 + [random_text] * 2 + [random_vision, random_clip, random_blip2]
 
 
+ADAPTER_TARGETS = [["to_q", "to_v", "ff.net.0.proj"], ["to_k", "to_out.0"], ["to_q", "to_k", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2"], ["proj_in", "to_v"], ["attn2.to_k", "attn1.to_v"]]
+
+
+def write_adapters(rng, folder, shapes):
+    """-> (arguments of hbc compile and hbc eval, arguments --adapter …). One or two PEFT folders of odd ranks on some sites of a UNet; the slots are as wide as both together."""
+    targets, slot, flags = pick(rng, ADAPTER_TARGETS), 0, []
+    for i in range(int(rng.integers(1, 3))):
+        rank, tensors = int(rng.integers(1, 8)), {}
+        for name, shape in sorted(shapes.items()):
+            path = name.removesuffix(".weight")
+            if name.endswith(".weight") and len(shape) == 2 and ".attentions." in name and any(path.endswith("." + t) for t in targets) and rng.random() < 0.8:
+                tensors[f"base_model.model.{path}.lora_A.weight"] = normal(rng, rank, shape[1]) / np.float32(math.sqrt(shape[1]))
+                tensors[f"base_model.model.{path}.lora_B.weight"] = normal(rng, shape[0], rank) * np.float32(0.2)
+        if not tensors:
+            continue
+        config = {"peft_type": "LORA", "r": rank, "lora_alpha": int(rng.integers(1, 12)), "target_modules": targets, "use_rslora": bool(rng.integers(2)), "bias": "none"}
+        os.makedirs(f"{folder}/adapter{i}")
+        with open(f"{folder}/adapter{i}/adapter_config.json", "w") as f:
+            json.dump(config, f)
+        write_safetensors(f"{folder}/adapter{i}/adapter_model.safetensors", tensors, pick(rng, ["F32", "F16"]))
+        flags += ["--adapter", f"{folder}/adapter{i}:{pick(rng, [1, 0.5, -1.25])}"]
+        slot += rank
+    return (["--lora-rank", str(slot), "--lora-targets", ",".join(targets)], flags) if slot else ([], [])
+
+
 def write_case(folder, seed):
-    """-> (entry, dims, what it is in a few words); the checkpoint is folder/model, the inputs folder/inputs.safetensors."""
+    """-> (entry, dims, what it is in a few words, compile flags, adapter flags); the checkpoint is folder/model, the inputs folder/inputs.safetensors."""
     rng = np.random.default_rng(seed)
     config, entry, dims, inputs = MAKERS[seed % len(MAKERS)](rng)
     dtype, layout = pick(rng, ["F32", "F16", "F16", "BF16"]), pick(rng, ["one file", "one file", "variant", "shards"])
-    write_folder(f"{folder}/model", config, weights(rng, SHAPES[class_of(config)](config)), dtype, layout)
+    shapes = SHAPES[class_of(config)](config)
+    write_folder(f"{folder}/model", config, weights(rng, shapes), dtype, layout)
     write_safetensors(f"{folder}/inputs.safetensors", inputs)
-    return entry, dims, f"{dtype}, {layout}, {' '.join(f'{k}={v}' for k, v in dims.items())}"
+    flags, adapters = write_adapters(rng, folder, shapes) if entry == "unet" and rng.random() < 0.5 else ([], [])
+    words = f"{dtype}, {layout}, {' '.join(f'{k}={v}' for k, v in dims.items())}" + (f", {len(adapters) // 2} adapters on {flags[-1]}, slots {flags[1]}" if adapters else "")
+    return entry, dims, words, flags, adapters
 
 
 def main():
