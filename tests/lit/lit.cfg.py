@@ -9,5 +9,6 @@ config.suffixes = [".mlir"]
 config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = config.hb_exec_root
 config.environment["PATH"] = os.pathsep.join([config.hb_bin, config.llvm_bin, os.environ.get("PATH", "")])
-if os.path.exists(os.path.join(config.hb_bin, "hbc")):
-    config.available_features.add("hbc")
+for tool in ("hbc", "hb-reduce"):
+    if os.path.exists(os.path.join(config.hb_bin, tool)):
+        config.available_features.add(tool)
