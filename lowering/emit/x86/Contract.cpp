@@ -34,12 +34,21 @@ private:
   LogicalResult describe();
   std::optional<int64_t> flatRowStride();
   void choosePartition();
+  void chooseBlocks();
   LogicalResult emitBody();
+  /// All tiles of the task's rows for some units; `knownColumn`: their first column, when some of the last may not exist.
+  void emitUnits(Value first, Value last, Value unit, int units, std::optional<int64_t> knownColumn);
+  void emitUnitsInBlocks(Value first, Value last, Value unit, int units, std::optional<int64_t> knownColumn);
   LogicalResult emitTile(Value row, int rows, Value unit, int units, std::optional<int64_t> knownColumn);
+  /// Epilogue and store of a tile whose sums are in registers (`acc`) or, for `separate_`, in memory at `totals`.
+  LogicalResult finishTile(Value row, int rows, Value unit, int units, std::optional<int64_t> knownColumn, const SmallVector<Value> &acc, Value totals);
+  SmallVector<Value> rowOffsets(Value row, int rows);
+  SmallVector<Value> loraOffsets(Value row, int rows);
   void emitLoraRows(Value first, Value last);
   Value rowOffset(Value row);
-  void widenPanels(Value firstPanel, int panels);
+  void widenPanels(Value firstPanel, int panels, Value firstTerm, Value terms);
   Value scratchAt(int64_t bytes) { return kb_.addressBytes(kb_.scratch, bytes); }
+  Value widened() { return scratchAt(tileBytes_ + totalsBytes_ + loraBytes_); }
   /// Runs `tile` over rows [first, last) of the task, the last M % tileRows rows apart.
   void rowLoop(Value first, Value last, const std::function<void(Value, int)> &tile);
 
@@ -54,6 +63,7 @@ private:
   bool separate_ = false;                                                    ///< value and gate panels are summed one after the other
   bool widenOnce_ = false;                                                   ///< f16/bf16 panels go through scratch as f32
   int64_t tileBytes_ = 0, totalsBytes_ = 0, loraBytes_ = 0, panelBytes_ = 0; ///< the parts of scratch, in this order
+  int64_t blockChunks_ = 0, blockTerms_ = 0; ///< K goes in blocks of so many chunks, with at most so many terms; 0: as a whole
   Partition partition_;
   ProductSource main_, lora_;
   std::optional<int64_t> rowStride_; ///< elements from one row of a to the next, when that is the same for all rows
@@ -145,11 +155,21 @@ void Contraction::choosePartition() {
   partition_.unitBlocks = ceilDiv(units_, partition_.unitBlock);
   launch_.grid = planes_ * partition_.rowBlocks * partition_.unitBlocks;
   tileBytes_ = shape_.rows * shape_.panels * 64;
-  totalsBytes_ = separate_ ? tileBytes_ : 0;
+  chooseBlocks();
+  totalsBytes_ = separate_ ? tileBytes_ : blockChunks_ ? ceilDiv(partition_.rowBlock, shape_.rows) * tileBytes_ : 0;
   loraBytes_ = rank_ ? partition_.rowBlock * paddedRank_ * 4 : 0;
   widenOnce_ = !w_.element().isF32() && partition_.rowBlock >= widenOnceRows;
-  panelBytes_ = widenOnce_ ? shape_.panels * main_.panelStride() * 4 + prefetchBytes : 0;
+  panelBytes_ = widenOnce_ ? shape_.panels * (blockTerms_ ? blockTerms_ : main_.terms()) * 64 + prefetchBytes : 0;
   launch_.scratchBytes = tileBytes_ + totalsBytes_ + loraBytes_ + panelBytes_;
+}
+
+void Contraction::chooseBlocks() {
+  const int64_t bytes = shape_.panels * main_.terms() * 64;
+  if (bytes <= longPanelBytes || separate_ || form_ == kernel::ContractForm::planes || partition_.rowBlock < widenOnceRows)
+    return;
+  const int64_t chunk = chunkLength(main_.length, chunkTerms, chunkMaxTerms), chunks = ceilDiv(main_.length, chunk) * main_.segments;
+  blockChunks_ = ceilDiv(chunks, ceilDiv(bytes, kBlockBytes));
+  blockTerms_ = blockChunks_ * chunk;
 }
 
 Value Contraction::rowOffset(Value row) {
@@ -178,14 +198,18 @@ void Contraction::rowLoop(Value first, Value last, const std::function<void(Valu
     kb_.ifThen(kb_.less(whole, last), [&] { tile(whole, rest); });
 }
 
-/// Writes `panels` panels as f32 to the end of scratch: the conversion is then paid once per task and not once per tile
-/// (the 512-bit one takes an FMA unit).
-void Contraction::widenPanels(Value firstPanel, int panels) {
+/// Writes terms [firstTerm, firstTerm + terms) of `panels` panels as f32 to the end of scratch: the conversion is then paid
+/// once per task and not once per tile (the 512-bit one takes an FMA unit).
+void Contraction::widenPanels(Value firstPanel, int panels, Value firstTerm, Value terms) {
   const int lanes = kb_.lanes();
-  Value to = scratchAt(tileBytes_ + totalsBytes_ + loraBytes_), from = kb_.add(main_.bOffset, kb_.mul(firstPanel, main_.panelStride()));
-  kb_.loop(0, panels * main_.panelStride(), 16, [&](Value at) {
-    for (int v = 0; v < 16; v += lanes)
-      kb_.storeRaw(kb_.widen(kb_.loadRaw(main_.b, kb_.add(kb_.add(from, at), v), main_.bElement, lanes)), to, kb_.add(at, v));
+  const int64_t held = (blockTerms_ ? blockTerms_ : main_.terms()) * 16;
+  Value to = widened(), start = kb_.add(main_.bOffset, kb_.mul(firstTerm, 16));
+  kb_.loop(0, panels, 1, [&](Value panel) {
+    Value from = kb_.add(start, kb_.mul(kb_.add(firstPanel, panel), main_.panelStride())), target = kb_.mul(panel, held);
+    kb_.loop(kb_.i(0), kb_.mul(terms, 16), 16, [&](Value at) {
+      for (int v = 0; v < 16; v += lanes)
+        kb_.storeRaw(kb_.widen(kb_.loadRaw(main_.b, kb_.add(kb_.add(from, at), v), main_.bElement, lanes)), to, kb_.add(kb_.add(target, at), v));
+    });
   });
 }
 
@@ -215,19 +239,28 @@ void Contraction::emitLoraRows(Value first, Value last) {
   }
 }
 
+SmallVector<Value> Contraction::rowOffsets(Value row, int rows) {
+  SmallVector<Value> offsets;
+  for (int r = 0; r < rows; ++r)
+    offsets.push_back(rowOffset(kb_.add(row, r)));
+  return offsets;
+}
+
+/// Where the LoRA rows of a tile lie; empty without LoRA.
+SmallVector<Value> Contraction::loraOffsets(Value row, int rows) {
+  SmallVector<Value> offsets;
+  for (int r = 0; r < rows && rank_; ++r)
+    offsets.push_back(kb_.mul(kb_.sub(kb_.add(row, r), blockStart_), paddedRank_));
+  return offsets;
+}
+
 LogicalResult Contraction::emitTile(Value row, int rows, Value unit, int units, std::optional<int64_t> knownColumn) {
-  const int lanes = kb_.lanes(), perPanel = reduction_->vectorsPerPanel(), panelsPerUnit = gated_ ? 2 : 1;
+  const int perPanel = reduction_->vectorsPerPanel(), lanes = kb_.lanes(), panelsPerUnit = gated_ ? 2 : 1;
   const int panels = units * panelsPerUnit, perRow = panels * perPanel;
-  SmallVector<Value> offsets, loraOffsets;
-  for (int r = 0; r < rows; ++r) {
-    Value at = kb_.add(row, r);
-    offsets.push_back(rowOffset(at));
-    if (rank_)
-      loraOffsets.push_back(kb_.mul(kb_.sub(at, blockStart_), paddedRank_));
-  }
+  const SmallVector<Value> offsets = rowOffsets(row, rows), extraOffsets = loraOffsets(row, rows);
   ProductSource source = main_;
   if (widenOnce_) {
-    source.b = scratchAt(tileBytes_ + totalsBytes_ + loraBytes_);
+    source.b = widened();
     source.bElement = kb_.f32();
     source.bOffset = source.firstPanel = kb_.i(0);
   }
@@ -255,15 +288,21 @@ LogicalResult Contraction::emitTile(Value row, int rows, Value unit, int units, 
     for (int p = 0; p < panels; ++p) {
       if (widenOnce_)
         source.firstPanel = kb_.i(p);
-      SmallVector<Value> one = reduction_->sum(source, offsets, rank_ ? &lora_ : nullptr, loraOffsets, kb_.add(kb_.mul(unit, panelsPerUnit), p), 1);
+      SmallVector<Value> one = reduction_->sum(source, offsets, rank_ ? &lora_ : nullptr, extraOffsets, kb_.add(kb_.mul(unit, panelsPerUnit), p), 1);
       for (int r = 0; r < rows; ++r)
         for (int v = 0; v < perPanel; ++v)
           kb_.storeRaw(one[r * perPanel + v], totals, kb_.i((r * perRow + p * perPanel + v) * lanes));
     }
   } else {
-    acc = reduction_->sum(source, offsets, rank_ ? &lora_ : nullptr, loraOffsets, kb_.mul(unit, panelsPerUnit), panels);
+    acc = reduction_->sum(source, offsets, rank_ ? &lora_ : nullptr, extraOffsets, kb_.mul(unit, panelsPerUnit), panels);
   }
 
+  return finishTile(row, rows, unit, units, knownColumn, acc, totals);
+}
+
+LogicalResult Contraction::finishTile(Value row, int rows, Value unit, int units, std::optional<int64_t> knownColumn, const SmallVector<Value> &acc,
+                                      Value totals) {
+  const int lanes = kb_.lanes(), perPanel = reduction_->vectorsPerPanel(), panelsPerUnit = gated_ ? 2 : 1, perRow = units * panelsPerUnit * perPanel;
   // Result vectors of a row: which accumulators they take, where they start, which lanes exist.
   struct Column {
     int value, gate;
@@ -315,6 +354,52 @@ LogicalResult Contraction::emitTile(Value row, int rows, Value unit, int units, 
   return failed_ ? failure() : success();
 }
 
+void Contraction::emitUnits(Value first, Value last, Value unit, int units, std::optional<int64_t> knownColumn) {
+  const int panelsPerUnit = gated_ ? 2 : 1;
+  if (widenOnce_)
+    widenPanels(kb_.mul(unit, panelsPerUnit), units * panelsPerUnit, kb_.i(0), kb_.i(main_.terms()));
+  rowLoop(first, last, [&](Value row, int rows) {
+    if (mlir::failed(emitTile(row, rows, unit, units, knownColumn)))
+      failed_ = true;
+  });
+}
+
+void Contraction::emitUnitsInBlocks(Value first, Value last, Value unit, int units, std::optional<int64_t> knownColumn) {
+  const int lanes = kb_.lanes(), panels = units * (gated_ ? 2 : 1);
+  const int64_t chunks = reduction_->chunks(main_), tileFloats = tileBytes_ / 4, bytes = w_.element().getIntOrFloatBitWidth() / 8;
+  Value firstPanel = kb_.mul(unit, gated_ ? 2 : 1), totals = scratchAt(tileBytes_);
+  auto totalsOf = [&](Value row) { return kb_.address(totals, kb_.mul(kb_.div(kb_.sub(row, blockStart_), shape_.rows), tileFloats), kb_.f32()); };
+  kb_.loop(0, totalsBytes_ / 4, lanes, [&](Value at) { kb_.storeRaw(kb_.splat(0.0, lanes), totals, at); });
+  kb_.loop(0, chunks, blockChunks_, [&](Value chunk) {
+    Value end = kb_.min(kb_.add(chunk, blockChunks_), kb_.i(chunks)), term = reduction_->firstTerm(main_, chunk), endTerm = reduction_->firstTerm(main_, end);
+    ProductSource source = main_;
+    if (widenOnce_) {
+      widenPanels(firstPanel, panels, term, kb_.sub(endTerm, term));
+      source.b = widened();
+      source.bElement = kb_.f32();
+      source.firstPanel = kb_.i(0);
+      source.heldTerms = blockTerms_;
+      source.bOffset = kb_.mul(term, -16);
+    }
+    rowLoop(first, last, [&](Value row, int rows) {
+      // The first tiles of a block fetch the next block's panels, a fourth of the block's terms times a line each.
+      Value tile = kb_.div(kb_.sub(row, blockStart_), shape_.rows), panel = kb_.div(tile, bytes);
+      Value from = kb_.add(main_.bOffset, kb_.add(kb_.mul(kb_.add(firstPanel, panel), main_.panelStride()), kb_.mul(endTerm, 16)));
+      from = kb_.add(from, kb_.sub(kb_.mul(kb_.rem(tile, bytes), blockTerms_ * 16 / bytes), kb_.mul(term, 16 / bytes)));
+      from = arith::SelectOp::create(kb_.b, kb_.loc, kb_.less(tile, kb_.i(panels * bytes)), from, main_.bOffset);
+      ProductSource tileSource = source;
+      tileSource.ahead.weights = kb_.address(main_.b, from, main_.bElement);
+      reduction_->accumulate(tileSource, rowOffsets(row, rows), firstPanel, panels, chunk, end, totalsOf(row));
+    });
+  });
+  rowLoop(first, last, [&](Value row, int rows) {
+    Value tileTotals = totalsOf(row);
+    SmallVector<Value> acc = reduction_->finish(rank_ ? &lora_ : nullptr, loraOffsets(row, rows), firstPanel, rows, panels, tileTotals);
+    if (mlir::failed(finishTile(row, rows, unit, units, knownColumn, acc, reduction_->tile())))
+      failed_ = true;
+  });
+}
+
 LogicalResult Contraction::emitBody() {
   const int panelsPerUnit = gated_ ? 2 : 1, unitsPerTile = shape_.panels / panelsPerUnit;
   bool planes = form_ == kernel::ContractForm::planes;
@@ -342,24 +427,13 @@ LogicalResult Contraction::emitBody() {
 
   // Whole tiles of full panels first; then one narrower tile with whatever is left, the masked last columns included.
   const int64_t wholeUnits = n_ / 16 / unitsPerTile * unitsPerTile;
+  auto emit = [&](Value unit, int units, std::optional<int64_t> knownColumn) {
+    blockChunks_ ? emitUnitsInBlocks(i0, i1, unit, units, knownColumn) : emitUnits(i0, i1, unit, units, knownColumn);
+  };
   if (wholeUnits > 0)
-    kb_.loop(u0, kb_.min(u1, kb_.i(wholeUnits)), unitsPerTile, [&](Value unit) {
-      if (widenOnce_)
-        widenPanels(kb_.mul(unit, panelsPerUnit), shape_.panels);
-      rowLoop(i0, i1, [&](Value row, int rows) {
-        if (mlir::failed(emitTile(row, rows, unit, unitsPerTile, std::nullopt)))
-          failed_ = true;
-      });
-    });
+    kb_.loop(u0, kb_.min(u1, kb_.i(wholeUnits)), unitsPerTile, [&](Value unit) { emit(unit, unitsPerTile, std::nullopt); });
   if (int64_t left = units_ - wholeUnits)
-    kb_.ifThen(kb_.less(kb_.i(wholeUnits), u1), [&] {
-      if (widenOnce_)
-        widenPanels(kb_.i(wholeUnits * panelsPerUnit), left * panelsPerUnit);
-      rowLoop(i0, i1, [&](Value row, int rows) {
-        if (mlir::failed(emitTile(row, rows, kb_.i(wholeUnits), left, wholeUnits * 16)))
-          failed_ = true;
-      });
-    });
+    kb_.ifThen(kb_.less(kb_.i(wholeUnits), u1), [&] { emit(kb_.i(wholeUnits), left, wholeUnits * 16); });
   return failed_ ? failure() : success();
 }
 

@@ -60,19 +60,52 @@ SmallVector<Value> Reduction::chain(const ProductSource &source, ArrayRef<Value>
   return steps(source, rows, panelOffsets, {}, whole, length, 1, init);
 }
 
+Reduction::Chunks Reduction::chunkPlan(const ProductSource &source) const {
+  const int64_t length = chunkLength(source.length, wanted_, most_), perSegment = (source.length + length - 1) / length;
+  return {length, perSegment, perSegment * source.segments};
+}
+
+Value Reduction::firstTerm(const ProductSource &source, Value chunk) {
+  const Chunks plan = chunkPlan(source);
+  Value inSegment = kb_.mul(kb_.rem(chunk, plan.perSegment), plan.length), segment = kb_.mul(kb_.div(chunk, plan.perSegment), source.length);
+  return source.segments == 1 ? kb_.min(kb_.mul(chunk, plan.length), kb_.i(source.length)) : kb_.add(segment, inSegment);
+}
+
+SmallVector<Value> Reduction::panelOffsets(const ProductSource &source, Value firstPanel, int panels) {
+  SmallVector<Value> offsets;
+  for (int p = 0; p < panels; ++p)
+    offsets.push_back(kb_.add(source.bOffset, kb_.mul(kb_.add(source.firstPanel ? source.firstPanel : firstPanel, p), source.panelStride())));
+  return offsets;
+}
+
+SmallVector<Value> Reduction::chunk(const ProductSource &source, ArrayRef<Value> rows, ArrayRef<Value> panels, Value index) {
+  const Chunks plan = chunkPlan(source);
+  Value inSegment = kb_.rem(index, plan.perSegment), segment = kb_.div(index, plan.perSegment);
+  if (source.segments == 1) {
+    inSegment = index;
+    segment = kb_.i(0);
+  }
+  Value k = kb_.mul(inSegment, plan.length), term = kb_.add(k, kb_.mul(segment, source.length));
+  Value move = source.segments == 1 ? k : kb_.add(k, source.segmentOffset(segment));
+  SmallVector<Value> movedRows, movedPanels;
+  for (Value row : rows)
+    movedRows.push_back(kb_.add(row, move));
+  for (Value panel : panels)
+    movedPanels.push_back(kb_.add(panel, kb_.mul(term, 16)));
+  bool equal = source.length % plan.length == 0;
+  Value length = equal ? kb_.i(plan.length) : kb_.min(kb_.i(plan.length), kb_.sub(kb_.i(source.length), k));
+  Ahead ahead;
+  if (source.ahead.weights)
+    ahead.weights = kb_.address(source.ahead.weights, kb_.mul(term, 64 / reductionUnroll), kb_.b.getI8Type());
+  if (source.ahead.rows)
+    ahead.rows = kb_.address(source.ahead.rows, kb_.mul(term, rows.size() * 4), kb_.b.getI8Type());
+  return chain(source, movedRows, movedPanels, ahead, length, equal ? plan.length : source.length, zeros(rows.size(), panels.size()));
+}
+
 SmallVector<Value> Reduction::sum(const ProductSource &main, ArrayRef<Value> rows, const ProductSource *extra, ArrayRef<Value> rowsExtra, Value firstPanel,
                                   int panels) {
-  const int lanes = kb_.lanes();
-  const size_t count = rows.size() * panels * vectorsPerPanel();
-  SmallVector<Value> zeros(count, kb_.splat(0.0, lanes));
-  auto panelOffsets = [&](const ProductSource &source) {
-    SmallVector<Value> offsets;
-    for (int p = 0; p < panels; ++p)
-      offsets.push_back(kb_.add(source.bOffset, kb_.mul(kb_.add(source.firstPanel ? source.firstPanel : firstPanel, p), source.panelStride())));
-    return offsets;
-  };
-  SmallVector<Value> mainPanels = panelOffsets(main);
-  const int64_t chunk = chunkLength(main.length, wanted_, most_), perSegment = (main.length + chunk - 1) / chunk, chunks = perSegment * main.segments;
+  const SmallVector<Value> mainPanels = panelOffsets(main, firstPanel, panels);
+  const int64_t chunks = chunkPlan(main).count;
   // A whole segment, continuing a chain.
   auto segment = [&](Value index, SmallVector<Value> acc) {
     SmallVector<Value> movedRows, movedPanels;
@@ -82,61 +115,53 @@ SmallVector<Value> Reduction::sum(const ProductSource &main, ArrayRef<Value> row
       movedPanels.push_back(kb_.add(panel, kb_.mul(index, main.length * 16)));
     return chain(main, movedRows, movedPanels, {}, kb_.i(main.length), main.length, acc);
   };
-  auto one = [&](Value index) {
-    Value inSegment = kb_.rem(index, perSegment), segment = kb_.div(index, perSegment);
-    if (main.segments == 1) {
-      inSegment = index;
-      segment = kb_.i(0);
-    }
-    Value k = kb_.mul(inSegment, chunk);
-    Value move = main.segments == 1 ? k : kb_.add(k, main.segmentOffset(segment));
-    SmallVector<Value> movedRows, movedPanels;
-    for (Value row : rows)
-      movedRows.push_back(kb_.add(row, move));
-    Value weightMove = kb_.mul(kb_.add(k, kb_.mul(segment, main.length)), 16);
-    for (Value panel : mainPanels)
-      movedPanels.push_back(kb_.add(panel, weightMove));
-    bool equal = main.length % chunk == 0;
-    Value length = equal ? kb_.i(chunk) : kb_.min(kb_.i(chunk), kb_.sub(kb_.i(main.length), k));
-    Ahead ahead;
-    Value term = kb_.add(k, kb_.mul(segment, main.length));
-    if (main.ahead.weights)
-      ahead.weights = kb_.address(main.ahead.weights, kb_.mul(term, 64 / reductionUnroll), kb_.b.getI8Type());
-    if (main.ahead.rows)
-      ahead.rows = kb_.address(main.ahead.rows, kb_.mul(term, rows.size() * 4), kb_.b.getI8Type());
-    return chain(main, movedRows, movedPanels, ahead, length, equal ? chunk : main.length, zeros);
-  };
+  auto one = [&](Value index) { return chunk(main, rows, mainPanels, index); };
   auto withExtra = [&](SmallVector<Value> acc) {
-    return extra ? chain(*extra, rowsExtra, panelOffsets(*extra), {}, kb_.i(extra->terms()), extra->terms(), acc) : acc;
+    return extra ? chain(*extra, rowsExtra, panelOffsets(*extra, firstPanel, panels), {}, kb_.i(extra->terms()), extra->terms(), acc) : acc;
   };
   if (chunks == 1)
     return withExtra(one(kb_.i(0)));
   if (main.terms() <= most_ && main.segments <= maxChainedSegments) {
-    SmallVector<Value> acc = zeros;
+    SmallVector<Value> acc = zeros(rows.size(), panels);
     for (int64_t s = 0; s < main.segments; ++s)
       acc = segment(kb_.i(s), acc);
     return withExtra(acc);
   }
   // The first chunk is stored, those between are added in memory, the last one is added in registers: zeroing and one
   // round trip through the tile are saved.
-  auto at = [&](size_t index) { return kb_.loadRaw(tile_, kb_.i(index * lanes), kb_.f32(), lanes); };
+  auto addTotals = [&](SmallVector<Value> acc) {
+    for (auto [v, value] : llvm::enumerate(acc))
+      value = kb_.fadd(reload(tile_, v), value);
+    return acc;
+  };
   spill(one(kb_.i(0)));
   if (chunks > 2)
-    kb_.loop(kb_.i(1), kb_.i(chunks - 1), 1, [&](Value index) {
-      SmallVector<Value> acc = one(index);
-      for (size_t v = 0; v < count; ++v)
-        acc[v] = kb_.fadd(at(v), acc[v]);
-      spill(acc);
-    });
-  SmallVector<Value> acc = withExtra(one(kb_.i(chunks - 1)));
-  for (size_t v = 0; v < count; ++v)
-    acc[v] = kb_.fadd(at(v), acc[v]);
+    kb_.loop(kb_.i(1), kb_.i(chunks - 1), 1, [&](Value index) { spill(addTotals(one(index))); });
+  return addTotals(withExtra(one(kb_.i(chunks - 1))));
+}
+
+void Reduction::accumulate(const ProductSource &source, ArrayRef<Value> rows, Value firstPanel, int panels, Value first, Value last, Value totals) {
+  const SmallVector<Value> sourcePanels = panelOffsets(source, firstPanel, panels);
+  kb_.loop(first, last, 1, [&](Value index) {
+    SmallVector<Value> acc = chunk(source, rows, sourcePanels, index);
+    for (auto [v, value] : llvm::enumerate(acc))
+      value = kb_.fadd(reload(totals, v), value);
+    spill(acc, totals);
+  });
+}
+
+SmallVector<Value> Reduction::finish(const ProductSource *extra, ArrayRef<Value> rowsExtra, Value firstPanel, size_t rows, int panels, Value totals) {
+  SmallVector<Value> acc = zeros(rows, panels);
+  if (extra)
+    acc = chain(*extra, rowsExtra, panelOffsets(*extra, firstPanel, panels), {}, kb_.i(extra->terms()), extra->terms(), acc);
+  for (auto [v, value] : llvm::enumerate(acc))
+    value = extra ? kb_.fadd(reload(totals, v), value) : reload(totals, v);
   return acc;
 }
 
-void Reduction::spill(ArrayRef<Value> accumulators) {
+void Reduction::spill(ArrayRef<Value> accumulators, Value to) {
   for (auto [index, value] : llvm::enumerate(accumulators))
-    kb_.storeRaw(value, tile_, kb_.i(static_cast<int64_t>(index) * kb_.lanes()));
+    kb_.storeRaw(value, to, kb_.i(static_cast<int64_t>(index) * kb_.lanes()));
 }
 
 } // namespace hb::x86

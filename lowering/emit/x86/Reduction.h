@@ -25,8 +25,9 @@ struct ProductSource {
   int64_t length = 0; ///< elements of one segment
   int64_t segments = 1;
   std::function<Value(Value)> segmentOffset = nullptr; ///< null when there is one segment
+  int64_t heldTerms = 0; ///< when set: b holds only so many terms of every panel; bOffset makes up for those before them
   int64_t terms() const { return length * segments; }
-  int64_t panelStride() const { return terms() * 16; }
+  int64_t panelStride() const { return (heldTerms ? heldTerms : terms()) * 16; }
 };
 
 /// Chunk length for one segment: equal chunks of about `wanted` terms, at most `most` unless the segment is shorter.
@@ -44,10 +45,28 @@ public:
   /// Sums `main` (in chunks) and then `extra` (may be null; rowsExtra its row offsets, added to the last chunk's chain) for
   /// rows.size() rows and `panels` panels from panel `firstPanel`. Returns accumulators [row][panel·vectorsPerPanel + v].
   SmallVector<Value> sum(const ProductSource &main, ArrayRef<Value> rows, const ProductSource *extra, ArrayRef<Value> rowsExtra, Value firstPanel, int panels);
+  /// Adds chunks [first, last) of `source` to totals in memory, which lie as `sum` returns accumulators.
+  void accumulate(const ProductSource &source, ArrayRef<Value> rows, Value firstPanel, int panels, Value first, Value last, Value totals);
+  /// Totals of `accumulate`, and the chain of `extra` (may be null) added to them.
+  SmallVector<Value> finish(const ProductSource *extra, ArrayRef<Value> rowsExtra, Value firstPanel, size_t rows, int panels, Value totals);
+  /// Chunks of a product, and the term with which one starts (terms() for the chunk behind the last).
+  int64_t chunks(const ProductSource &source) const { return chunkPlan(source).count; }
+  Value firstTerm(const ProductSource &source, Value chunk);
   /// Writes accumulators to the tile, in order.
-  void spill(ArrayRef<Value> accumulators);
+  void spill(ArrayRef<Value> accumulators) { spill(accumulators, tile_); }
 
 private:
+  /// Equal chunks of `length` terms, `perSegment` in a segment (the last may be shorter), `count` in all.
+  struct Chunks {
+    int64_t length, perSegment, count;
+  };
+  Chunks chunkPlan(const ProductSource &source) const;
+  SmallVector<Value> panelOffsets(const ProductSource &source, Value firstPanel, int panels);
+  SmallVector<Value> zeros(size_t rows, int panels) { return SmallVector<Value>(rows * panels * vectorsPerPanel(), kb_.splat(0.0, kb_.lanes())); }
+  /// The sum of one chunk, from zero.
+  SmallVector<Value> chunk(const ProductSource &source, ArrayRef<Value> rows, ArrayRef<Value> panels, Value index);
+  Value reload(Value totals, size_t index) { return kb_.loadRaw(totals, kb_.i(static_cast<int64_t>(index) * kb_.lanes()), kb_.f32(), kb_.lanes()); }
+  void spill(ArrayRef<Value> accumulators, Value to);
   SmallVector<Value> chain(const ProductSource &source, ArrayRef<Value> rows, ArrayRef<Value> panelOffsets, Ahead ahead, Value length, int64_t knownMultiple,
                            SmallVector<Value> init);
   SmallVector<Value> steps(const ProductSource &source, ArrayRef<Value> rows, ArrayRef<Value> panelOffsets, Ahead ahead, Value lower, Value upper,

@@ -29,6 +29,9 @@ inline constexpr ContractTiles tilesAvx2 = {{6, 1}, {6, 2}, true, {{1, 4}, {2, 2
 inline constexpr int64_t linearRowBlock = 96;
 /// Rows from which on a task widens f16/bf16 panels once into its scratch instead of in every tile.
 inline constexpr int64_t widenOnceRows = 24;
+/// A panel group of more bytes than this is summed in blocks of K over all row tiles of the task: one group's block, the rows'
+/// part of it and the totals then stay in L2 together, where a whole group would be fetched from L3 for every row tile.
+inline constexpr int64_t longPanelBytes = 768 << 10, kBlockBytes = 384 << 10;
 /// Pixels of one convolution task: about convBlockElements / C pixels, so that the picture's rows stay in L2.
 inline constexpr int64_t convBlockElements = 384 * 320, convMinBlock = 96, convMaxBlock = 384, convBlockUnit = 24;
 /// Tiles of one Winograd plane in one task.

@@ -175,6 +175,15 @@ TEST(Contract, Lora) {
   }
 }
 
+/// Panels too large for L2: K in blocks, whose totals meet in scratch. Rests of every kind: rows, columns, last chunk, last block.
+TEST(Contract, LongSums) {
+  checkLinear({.m = 101, .k = 5120, .n = 53, .gelu = true, .residual = true});
+  checkLinear({.m = 29, .k = 13001, .n = 48, .storage = Storage::F16});
+  checkLinear({.m = 40, .k = 14001, .n = 97, .storage = Storage::BF16, .residual = true});
+  checkLinear({.m = 31, .k = 6500, .n = 40, .storage = Storage::F16, .gated = true});
+  checkLinear({.m = 33, .k = 13100, .n = 70, .storage = Storage::F16, .rank = 21});
+}
+
 /// a and the result strided, extras on broken-up rows: per batch and column, per row, transposed, a scalar, divided indices.
 TEST(Contract, StridesAndMaps) {
   const int64_t b = 3, t = 7, k = 45, n = 37;
@@ -297,6 +306,13 @@ TEST(Contract, Conv2d) {
   checkConv({1, 3, 4, 6, 5, 2, 2, 1, 1});
   checkConv({2, 12, 20, 4, 40, 3, 3, 1, 1, Storage::F16});
   checkConv({1, 12, 20, 16, 40, 3, 3, 1, 1});
+}
+
+/// Blocks of K that begin and end inside a segment (a kernel row), and segments of unequal chunks.
+TEST(Contract, LongConv2d) {
+  checkConv({1, 7, 9, 1490, 35, 3, 3, 1, 1, Storage::F16});
+  checkConv({1, 7, 9, 1501, 48, 3, 3, 1, 1});
+  checkConv({1, 13, 14, 1400, 20, 3, 3, 2, 2, Storage::BF16});
 }
 
 TEST(Contract, Planes) {
