@@ -49,6 +49,10 @@ Adapter loadAdapter(const std::string &path, const AdapterTarget &target);
 /// inspection.
 Adapter readAdapter(const std::string &path, const std::string &component = "unet");
 
+/// True when a folder has the files of an adapter, or every tensor of a safetensors file is spelled like an adapter's. Never throws:
+/// what cannot be read is no adapter.
+bool looksLikeAdapter(const std::string &path);
+
 /// HB0314 when adapters applied together need more rank at some layer than the module has slots for.
 void requireRanksFit(const std::vector<const Adapter *> &adapters, int64_t maxRank);
 

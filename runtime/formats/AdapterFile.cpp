@@ -3,6 +3,7 @@
 #include "runtime/base/Error.h"
 #include "runtime/base/Text.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <tuple>
@@ -60,6 +61,17 @@ std::optional<AdapterConfig> readConfig(const SafetensorsFile &file, bool peftNa
 }
 
 } // namespace
+
+bool looksLikeAdapter(const std::string &path) {
+  if (isDirectory(path))
+    return isFile(joinPath(path, kPeftConfig)) || isFile(joinPath(path, kPeftWeights)) || isFile(joinPath(path, kDiffusersWeights));
+  try {
+    SafetensorsFile file = SafetensorsFile::open(path, SafetensorsFile::Mode::HeaderOnly);
+    return !file.tensors().empty() && std::all_of(file.tensors().begin(), file.tensors().end(), [](const TensorInfo &info) { return parseAdapterKey(info.name).has_value(); });
+  } catch (const Error &) {
+    return false;
+  }
+}
 
 RawAdapter openAdapter(const std::string &path, const std::string &component) {
   RawAdapter raw{SafetensorsFile::open(weightsFile(path)), std::nullopt, {}};

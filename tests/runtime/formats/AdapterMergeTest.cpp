@@ -143,5 +143,16 @@ TEST(AdapterWriter, EverySpellingAtItsUsualPlace) {
   EXPECT_FALSE(parseAdapterSpelling("pickle"));
 }
 
+TEST(Adapter, IsToldFromACheckpoint) {
+  ScratchFolder folder;
+  writeUnet(folder, "unet", DType::F16);
+  EXPECT_TRUE(looksLikeAdapter(writePeft(folder, soundPeft())));
+  EXPECT_TRUE(looksLikeAdapter(std::string(HB_FORMATS_DATA) + "/adapters/kohya.safetensors"));
+  EXPECT_FALSE(looksLikeAdapter(folder.path("unet")));
+  EXPECT_FALSE(looksLikeAdapter(folder.path("unet/diffusion_pytorch_model.safetensors")));
+  EXPECT_FALSE(looksLikeAdapter(folder.write("x.safetensors", "no header")));
+  EXPECT_FALSE(looksLikeAdapter(folder.path("absent")));
+}
+
 } // namespace
 } // namespace hb
