@@ -342,7 +342,8 @@ ADAPTER_TARGETS = [["to_q", "to_v", "ff.net.0.proj"], ["to_k", "to_out.0"], ["to
 
 
 def write_adapters(rng, folder, shapes):
-    """-> (arguments of hbc compile and hbc eval, arguments --adapter …). One or two PEFT folders of odd ranks on some sites of a UNet; the slots are as wide as both together."""
+    """-> (arguments of hbc compile and hbc eval, arguments --adapter …). One or two PEFT folders of odd ranks on some sites of a UNet; the slots are as wide as both together.
+    alpha is at most twice the rank: beyond that float32 itself, torch's too, is further than the limit from float64."""
     targets, slot, flags = pick(rng, ADAPTER_TARGETS), 0, []
     for i in range(int(rng.integers(1, 3))):
         rank, tensors = int(rng.integers(1, 8)), {}
@@ -353,7 +354,7 @@ def write_adapters(rng, folder, shapes):
                 tensors[f"base_model.model.{path}.lora_B.weight"] = normal(rng, shape[0], rank) * np.float32(0.2)
         if not tensors:
             continue
-        config = {"peft_type": "LORA", "r": rank, "lora_alpha": int(rng.integers(1, 12)), "target_modules": targets, "use_rslora": bool(rng.integers(2)), "bias": "none"}
+        config = {"peft_type": "LORA", "r": rank, "lora_alpha": int(rng.integers(1, 2 * rank + 1)), "target_modules": targets, "use_rslora": bool(rng.integers(2)), "bias": "none"}
         os.makedirs(f"{folder}/adapter{i}")
         with open(f"{folder}/adapter{i}/adapter_config.json", "w") as f:
             json.dump(config, f)
