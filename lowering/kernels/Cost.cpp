@@ -20,8 +20,10 @@ static int64_t regionOps(Region &region) {
 static int64_t contractFlops(kernel::ContractOp op) {
   int64_t rows = elements(op.getResult()) / std::max<int64_t>(tensor(op.getResult()).getShape().back(), 1);
   RankedTensorType weight = tensor(op.getWeight());
-  // Planes: the weight is [N, K, 3, 3] and every row meets one transformed point of it; otherwise all of it.
-  int64_t products = op.getForm() == kernel::ContractForm::planes ? weight.getNumElements() / 9 : weight.getNumElements();
+  int64_t products = weight.getNumElements();
+  // Planes count as the convolution they compute: a tile of m × n points has (m + 2)(n + 2) planes, 16 or 24 of them.
+  if (op.getForm() == kernel::ContractForm::planes)
+    rows = tensor(op.getResult()).getDimSize(1) * (tensor(op.getResult()).getDimSize(0) == 16 ? 4 : 8);
   int64_t flops = 2 * rows * products + elements(op.getResult()) * regionOps(op.getEpilogue());
   if (op.getLoraA())
     flops += 2 * rows * (elements(op.getLoraA()) + elements(op.getLoraB())) + rows * elements(op.getLoraScale());
@@ -46,8 +48,8 @@ int64_t kernelFlops(Operation *op) {
         return points * (1 + regionOps(r.getBody()));
       })
       .Case([](kernel::AdaptivePoolOp p) { return elements(p.getX()); })
-      .Case([](kernel::WinogradInputOp w) { return 4 * elements(w.getResult()); })
-      .Case([](kernel::WinogradOutputOp w) { return 4 * elements(w.getPlanes()) + elements(w.getResult()) * regionOps(w.getEpilogue()); })
+      // The transforms are this method's own expense: only what the direct convolution has too is counted.
+      .Case([](kernel::WinogradOutputOp w) { return elements(w.getResult()) * regionOps(w.getEpilogue()); })
       .Default([](Operation *) { return int64_t(0); });
 }
 

@@ -14,7 +14,7 @@ namespace hb {
 
 /// What a target asks of the phase.
 struct KernelsOptions {
-  bool winograd = false; ///< the target has the winograd family and float32 accuracy to spare for it
+  bool winograd = true; ///< the target has the winograd family
 };
 
 /// Adds the passes of the phase to a pass manager of modules. Expects nn on channels-last pictures.

@@ -70,8 +70,8 @@ def HbFuseEpilogues : Pass<"hb-fuse-epilogues", "::mlir::func::FuncOp"> {
 def HbSelectWinograd : Pass<"hb-select-winograd", "::mlir::func::FuncOp"> {
   let summary = "computes 3x3 convolutions of enough channels by Winograd's method";
   let description = [{
-    Not part of the default phase. A stride-1 3x3 contraction of even output size becomes input transform, one product per
-    plane, and output transform; the epilogue moves to the output transform.
+    A stride-1 3x3 contraction of even output size becomes input transform, one product per plane, and output transform; the
+    epilogue moves to the output transform.
 
     ```mlir
     // Before.
@@ -85,13 +85,13 @@ def HbSelectWinograd : Pass<"hb-select-winograd", "::mlir::func::FuncOp"> {
     }
     // After.
     func.func @f(%x: tensor<1x10x10x64xf32>) -> tensor<1x8x8x64xf32> {
-      %w = kernel.weight [#kernel.source<"unet", "conv.weight", tensor<64x64x3x3xf16>>] : tensor<64x64x3x3xf32, #kernel.packed<winograd_f4x2>>
-      %v = kernel.winograd_input %x {m = array<i64: 4, 2>} : tensor<1x10x10x64xf32> -> tensor<24x8x64xf32>
-      %p = kernel.contract planes a(%v : tensor<24x8x64xf32>) weight(%w : tensor<64x64x3x3xf32, #kernel.packed<winograd_f4x2>>) {maps = []} -> tensor<24x8x64xf32> {
+      %w = kernel.weight [#kernel.source<"unet", "conv.weight", tensor<64x64x3x3xf16>>] : tensor<64x64x3x3xf32, #kernel.packed<winograd_f2>>
+      %v = kernel.winograd_input %x {m = array<i64: 2, 2>} : tensor<1x10x10x64xf32> -> tensor<16x16x64xf32>
+      %p = kernel.contract planes a(%v : tensor<16x16x64xf32>) weight(%w : tensor<64x64x3x3xf32, #kernel.packed<winograd_f2>>) {maps = []} -> tensor<16x16x64xf32> {
       ^bb0(%acc: f32):
         kernel.yield %acc : f32
       }
-      %y = kernel.winograd_output %p {m = array<i64: 4, 2>, maps = []} : tensor<24x8x64xf32> -> tensor<1x8x8x64xf32> {
+      %y = kernel.winograd_output %p {m = array<i64: 2, 2>, maps = []} : tensor<16x16x64xf32> -> tensor<1x8x8x64xf32> {
       ^bb0(%acc: f32):
         kernel.yield %acc : f32
       }
@@ -99,6 +99,11 @@ def HbSelectWinograd : Pass<"hb-select-winograd", "::mlir::func::FuncOp"> {
     }
     ```
   }];
+  let options = [
+    Option<"leastChannels", "least-channels", "int64_t", "64", "Channels, in and out, from which the transforms pay">,
+    Option<"mostPlaneMiB", "most-plane-mib", "int64_t", "128", "Size of all planes of one convolution, in MiB, above which it stays direct">,
+    Option<"largeTiles", "large-tiles", "bool", "false", "Tiles of 4x2 where they fit: fewer products, 1.7 times the rounding error of 2x2">,
+  ];
   let dependentDialects = ["::hb::kernel::KernelDialect", "::mlir::arith::ArithDialect"];
 }
 

@@ -12,23 +12,21 @@ namespace hb {
 
 namespace {
 
-/// One way to tile, the first row that fits is taken. The larger tile saves more products (3 against 2.25 per output point and
-/// channel of direct convolution's 9) and rounds a little worse; both stay within the strict limit.
+/// One way to tile, the first row that fits is taken. The larger tile computes an output point and channel with 3 products, the
+/// smaller with 4, where direct convolution takes 9; the larger one rounds 1.7 times as coarsely.
 struct Tiling {
   int64_t rows, columns; ///< output points of a tile
   kernel::WeightLayout layout;
-  int64_t leastIn, leastOut; ///< channels from which the transforms pay
+  bool large;
 };
 constexpr Tiling kTilings[] = {
-    {4, 2, kernel::WeightLayout::winograd_f4x2, 64, 64},
-    {2, 2, kernel::WeightLayout::winograd_f2, 64, 64},
+    {4, 2, kernel::WeightLayout::winograd_f4x2, true},
+    {2, 2, kernel::WeightLayout::winograd_f2, false},
 };
 
-/// Planes of this size stay near the caches; larger ones would also raise the peak of the arena above what a direct
-/// convolution needs.
-constexpr int64_t kMostPlaneBytes = int64_t(64) << 20;
-
 struct SelectWinograd : impl::HbSelectWinogradBase<SelectWinograd> {
+  using HbSelectWinogradBase::HbSelectWinogradBase;
+
   void runOnOperation() override {
     SmallVector<kernel::ContractOp> convolutions;
     getOperation().walk([&](kernel::ContractOp op) {
@@ -40,17 +38,17 @@ struct SelectWinograd : impl::HbSelectWinogradBase<SelectWinograd> {
         rewrite(op, *tiling);
   }
 
-  static const Tiling *choose(kernel::ContractOp op) {
+  const Tiling *choose(kernel::ContractOp op) {
     ArrayRef<int64_t> weight = shapeOf(op.getWeight()), out = shapeOf(op.getResult()), strides = op.getStrides();
     bool fits = weight[2] == 3 && weight[3] == 3 && strides[0] == 1 && strides[1] == 1 && !op.getGated() && !op.getLoraA() && isContiguous(op.getA()) &&
-                op.getWeight().getDefiningOp<kernel::WeightOp>();
+                op.getWeight().getDefiningOp<kernel::WeightOp>() && std::min(weight[0], weight[1]) >= leastChannels;
     if (!fits)
       return nullptr;
     for (const Tiling &t : kTilings) {
-      if (out[1] % t.rows || out[2] % t.columns || weight[1] < t.leastIn || weight[0] < t.leastOut)
+      if (out[1] % t.rows || out[2] % t.columns || (t.large && !largeTiles))
         continue;
       int64_t tiles = out[0] * (out[1] / t.rows) * (out[2] / t.columns), points = (t.rows + 2) * (t.columns + 2);
-      if (points * tiles * std::max(weight[0], weight[1]) * 4 <= kMostPlaneBytes)
+      if (points * tiles * std::max(weight[0], weight[1]) * 4 <= mostPlaneMiB << 20)
         return &t;
     }
     return nullptr;
