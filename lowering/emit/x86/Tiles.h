@@ -25,8 +25,8 @@ struct ContractTiles {
 inline constexpr ContractTiles tilesAvx512 = {{8, 3}, {8, 2}, false, {{1, 8}, {2, 8}, {3, 4}, {4, 4}}, {{1, 8}, {2, 8}, {3, 4}, {4, 4}}};
 inline constexpr ContractTiles tilesAvx2 = {{6, 1}, {6, 2}, true, {{1, 4}, {2, 2}, {3, 1}, {4, 1}}, {{1, 4}, {2, 2}, {3, 2}, {2, 2}}};
 
-/// Rows of one task: a multiple of every tile's rows. 96 rows of K floats stay in L2 while the weight streams by.
-inline constexpr int64_t linearRowBlock = 96;
+/// Rows of one task: a multiple of every tile's rows. 192 rows of 1280 floats stay in an L2 of 1 MiB or more while the weight streams by.
+inline constexpr int64_t linearRowBlock = 192;
 /// Rows from which on a task widens f16/bf16 panels once into its scratch instead of in every tile.
 inline constexpr int64_t widenOnceRows = 24;
 /// A panel group of more bytes than this is summed in blocks of K over all row tiles of the task: one group's block, the rows'
