@@ -16,15 +16,13 @@ void Planner::number(mlir::Block &block) {
   for (Operation &op : block) {
     if (isa<kernel::WeightOp, kernel::ConstantOp, kernel::ViewOp>(op))
       continue;
-    Times &times = times_[&op];
-    times.begin = clock_++;
+    Times times; // entered when complete: a loop's body adds to the map, which moves its entries
+    times.begin = times.end = clock_++;
     if (auto repeat = dyn_cast<nn::RepeatOp>(op)) {
       number(repeat.getBody().front());
-      times_[&op].begin = times.begin; // the map may have grown
-      times_[&op].end = clock_++;
-    } else {
-      times.end = times.begin;
+      times.end = clock_++;
     }
+    times_[&op] = times;
   }
 }
 
