@@ -53,8 +53,28 @@ struct Reader {
   ~Reader() { png_destroy_read_struct(&png, &info, nullptr); }
 };
 
+/// True when no chunk claims more bytes than the file has left. libpng allocates what an ancillary chunk claims before it reads it,
+/// up to 2 GiB (its limit for chunks is a benign error only), so this is asked first.
+bool chunksFit(const Source &source) {
+  constexpr size_t kSignature = 8, kHead = 8, kChecksum = 4;
+  for (size_t at = kSignature; source.size > at && source.size - at >= kHead;) {
+    auto byte = [&](size_t i) { return std::to_integer<uint64_t>(source.data[at + i]); };
+    uint64_t length = byte(0) << 24 | byte(1) << 16 | byte(2) << 8 | byte(3);
+    if (length > source.size - at - kHead)
+      return false;
+    if (std::memcmp(source.data + at + 4, "IEND", 4) == 0) // what follows is not the picture's
+      return true;
+    at += kHead + static_cast<size_t>(length) + kChecksum;
+  }
+  return true;
+}
+
 /// Reads up to the first IDAT and gives the size. False with a message on failure.
 bool readHeader(Reader &reader, png_uint_32 &width, png_uint_32 &height) {
+  if (!chunksFit(reader.source)) {
+    std::strncpy(reader.message.text, "the file ends too early", sizeof reader.message.text - 1);
+    return false;
+  }
   reader.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &reader.message, onError, onWarning);
   if (!reader.png || !(reader.info = png_create_info_struct(reader.png)))
     return false;
