@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs every fuzz target for SECONDS seconds (default 60), two at a time, from the seeds in the repository.
 # usage: tools/dev/fuzz.sh [SECONDS [TARGET…]]        targets: see tests/fuzz/CMakeLists.txt
+# HB_FUZZ_SEED: of the mutations; 1 by default, so that a failing gate fails again, 0 for another one every time (longer hunts).
 # What is found stays in build/fuzz/findings/<target>; the corpus that grows in build/fuzz/corpus is kept for the next run.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -22,7 +23,7 @@ run_one() {
     picture) ;;
     *) dict=(-dict=tests/fuzz/container.dict) ;;
   esac
-  if "$build/bin/fuzz-$name" "${dict[@]}" -max_total_time="$seconds" -max_len=16384 -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
+  if "$build/bin/fuzz-$name" "${dict[@]}" -seed="${HB_FUZZ_SEED:-1}" -max_total_time="$seconds" -max_len=16384 -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
       -artifact_prefix="$findings/" "$corpus" "$@" > "$log" 2>&1; then
     echo "fuzz-$name: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") runs, nothing found"
   else
