@@ -13,7 +13,8 @@ namespace {
 const Program &generateProgram(const Session &session) {
   if (const Program *program = session.module().findEntry("generate"))
     return *program;
-  throw Error(640, session.module().path(), "a module with the entry 'generate'", "a module without it", "compile the pipeline folder: hbc compile DIR --entry generate -o M.hbm");
+  throw Error(640, session.module().path(), "a module with the entry 'generate'", "a module without it",
+              "compile the pipeline folder: hbc compile DIR --entry generate -o M.hbm");
 }
 
 const TensorSpec &spec(const std::vector<TensorSpec> &specs, const std::string &name, const std::string &where) {
@@ -65,44 +66,45 @@ std::string Generation::entryName(const std::string &component, const std::strin
   return session_.module().findEntry(full) ? full : entry;
 }
 
-void Generation::runEncoder(const std::string &component, const std::string &entry, const std::string &text, const ClipTokenizer &tokenizer, std::vector<float> &context, int64_t &width,
-                            std::vector<float> &pooled) {
-  std::string name = entryName(component, entry);
-  const Program &program = session_.module().entry(name);
-  const TensorSpec &ids = spec(program.inputs, "input_ids", name);
-  int64_t batch = ids.shape[0], length = ids.shape[1];
-  std::vector<int32_t> row = tokenizer.encodePadded(text, length);
-  std::vector<int64_t> values;
-  for (int64_t b = 0; b < batch; ++b)
-    values.insert(values.end(), row.begin(), row.end());
+template <typename Element>
+ProgramTensors Generation::runEncoder(const std::string &entry, const std::string &input, const std::vector<Element> &row) {
+  const Program &program = session_.module().entry(entry);
+  std::vector<Element> batch;
+  for (int64_t b = 0; b < spec(program.inputs, input, entry).shape[0]; ++b)
+    batch.insert(batch.end(), row.begin(), row.end());
   ProgramTensors tensors(program);
-  tensors.set("input_ids", values.data(), values.size() * sizeof(int64_t));
+  tensors.set(input, batch.data(), batch.size() * sizeof(Element));
   tensors.allocateOutputs();
-  Executor &executor = session_.executor(name);
+  Executor &executor = session_.executor(entry);
   tensors.bind(executor);
   executor.run();
-  width = spec(program.outputs, "penultimate_hidden_state", name).shape[2];
-  const float *hidden = tensors.output("penultimate_hidden_state");
-  context.assign(hidden, hidden + length * width);
-  int64_t pooledWidth = spec(program.outputs, "pooled", name).shape[1];
-  const float *p = tensors.output("pooled");
-  pooled.assign(p, p + pooledWidth);
-  session_.release(name);
+  session_.release(entry);
+  return tensors;
 }
 
 Generation::Text Generation::encode(const std::string &text) {
   // The context is the penultimate states of both encoders side by side; the pooled vector is the second encoder's.
-  std::vector<float> first, second, unused;
-  int64_t w1 = 0, w2 = 0;
+  struct Part {
+    std::vector<float> hidden;
+    int64_t width;
+  };
+  std::vector<Part> parts;
   Text out;
-  runEncoder("text_encoder", "text_encode", text, tokenizers_[0], first, w1, unused);
-  runEncoder("text_encoder_2", "text_encode", text, tokenizers_[1], second, w2, out.pooled);
-  int64_t tokens = static_cast<int64_t>(first.size()) / w1;
-  out.context.reserve(first.size() + second.size());
-  for (int64_t t = 0; t < tokens; ++t) {
-    out.context.insert(out.context.end(), first.begin() + t * w1, first.begin() + (t + 1) * w1);
-    out.context.insert(out.context.end(), second.begin() + t * w2, second.begin() + (t + 1) * w2);
+  int64_t tokens = 0;
+  for (size_t i = 0; i < tokenizers_.size(); ++i) {
+    std::string entry = entryName(i == 0 ? "text_encoder" : "text_encoder_2", "text_encode");
+    const Program &program = session_.module().entry(entry);
+    std::vector<int32_t> ids = tokenizers_[i].encodePadded(text, spec(program.inputs, "input_ids", entry).shape[1]);
+    ProgramTensors tensors = runEncoder(entry, "input_ids", std::vector<int64_t>(ids.begin(), ids.end()));
+    const std::vector<int64_t> &shape = spec(program.outputs, "penultimate_hidden_state", entry).shape;
+    const float *hidden = tensors.output("penultimate_hidden_state"), *pooled = tensors.output("pooled");
+    tokens = shape[1];
+    parts.push_back({{hidden, hidden + tokens * shape[2]}, shape[2]});
+    out.pooled.assign(pooled, pooled + spec(program.outputs, "pooled", entry).shape[1]);
   }
+  for (int64_t t = 0; t < tokens; ++t)
+    for (const Part &part : parts)
+      out.context.insert(out.context.end(), part.hidden.begin() + t * part.width, part.hidden.begin() + (t + 1) * part.width);
   return out;
 }
 
@@ -110,25 +112,14 @@ std::vector<float> Generation::embedReference(const Image &reference) {
   std::string text = setting("feature_extractor/preprocessor_config.json");
   std::string name = entryName("image_encoder", "image_encode");
   if (text.empty() || !session_.module().findEntry(name))
-    throw Error(641, session_.module().path(), "a pipeline with image_encoder and feature_extractor for --ref-image", "a pipeline without them", "leave --ref-image out or use a Hummingbird checkpoint");
+    throw Error(641, session_.module().path(), "a pipeline with image_encoder and feature_extractor for --ref-image",
+                "a pipeline without them", "leave --ref-image out or use a Hummingbird checkpoint");
   PreprocessConfig config = PreprocessConfig::parse(text, "preprocessor_config.json");
   int64_t width = 0, height = 0;
   std::vector<float> pixels = config.apply({reference.rgb.data(), reference.width, reference.height}, width, height);
-  const Program &program = session_.module().entry(name);
-  const TensorSpec &input = spec(program.inputs, "pixel_values", name);
-  std::vector<float> batch;
-  for (int64_t b = 0; b < input.shape[0]; ++b)
-    batch.insert(batch.end(), pixels.begin(), pixels.end());
-  ProgramTensors tensors(program);
-  tensors.set("pixel_values", batch.data(), batch.size() * sizeof(float));
-  tensors.allocateOutputs();
-  Executor &executor = session_.executor(name);
-  tensors.bind(executor);
-  executor.run();
+  ProgramTensors tensors = runEncoder(name, "pixel_values", pixels);
   const float *embeds = tensors.output("image_embeds");
-  std::vector<float> out(embeds, embeds + spec(program.outputs, "image_embeds", name).shape[1]);
-  session_.release(name);
-  return out;
+  return {embeds, embeds + spec(session_.module().entry(name).outputs, "image_embeds", name).shape[1]};
 }
 
 void Generation::prepare(const GenerationRequest &request) {

@@ -53,7 +53,9 @@ private:
     std::vector<float> context, pooled;
   };
   Text encode(const std::string &text);
-  void runEncoder(const std::string &component, const std::string &entry, const std::string &text, const ClipTokenizer &tokenizer, std::vector<float> &context, int64_t &width, std::vector<float> &pooled);
+  /// Runs an encoder on one row, repeated to the batch it was compiled for; every output row is then the same.
+  template <typename Element>
+  ProgramTensors runEncoder(const std::string &entry, const std::string &input, const std::vector<Element> &row);
   std::vector<float> embedReference(const Image &reference);
   std::string entryName(const std::string &component, const std::string &entry) const;
   std::string setting(const std::string &name) const;
