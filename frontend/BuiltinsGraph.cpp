@@ -332,7 +332,7 @@ Value product(Call &call) {
   if (inner != xs.back())
     a.mismatch(1, transposed ? "[…, N, " + std::to_string(xs.back()) + "]" : "[…, " + std::to_string(xs.back()) + ", N]", shapeText(ys));
   xs.back() = columns;
-  return TensorValue{nn::MatmulOp::create(a.e.builder, a.location(), a.type(xs, elementOf(x)), x, y, transposed ? a.e.builder.getUnitAttr() : mlir::UnitAttr())};
+  return TensorValue{nn::MatmulOp::create(a.e.builder, a.location(), a.type(xs, elementOf(x)), x, y, false, transposed)};
 }
 
 /// Marks whose meaning belongs to differentiation; the values pass unchanged.

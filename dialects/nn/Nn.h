@@ -1,6 +1,7 @@
 // The nn dialect: include this one header to use it.
 #pragma once
 
+#include "dialects/grad/Grad.h"
 #include "mlir/Bytecode/BytecodeOpInterface.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinTypes.h"

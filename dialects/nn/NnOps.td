@@ -3,6 +3,7 @@
 #define HB_NN_OPS
 
 include "dialects/nn/NnDialect.td"
+include "dialects/grad/DifferentiableOpInterface.td"
 include "mlir/IR/BuiltinAttributes.td"
 include "mlir/Interfaces/ControlFlowInterfaces.td"
 include "mlir/Interfaces/InferTypeOpInterface.td"
@@ -15,6 +16,12 @@ def Nn_Int : StaticShapeTensorOf<[I64]>;
 
 class Nn_Op<string mnemonic, list<Trait> traits = []> : Op<Nn_Dialect, mnemonic, traits>;
 class Nn_PureOp<string mnemonic, list<Trait> traits = []> : Nn_Op<mnemonic, !listconcat([Pure], traits)>;
+
+/// A pure op with a gradient rule (Gradients*.cpp) for all its float operands, or for those the rule's `isDifferentiable` admits.
+class Nn_SmoothOp<string mnemonic, list<Trait> traits = []>
+    : Nn_PureOp<mnemonic, !listconcat([DeclareOpInterfaceMethods<Grad_DifferentiableOpInterface>], traits)>;
+class Nn_PartlySmoothOp<string mnemonic, list<Trait> traits = []>
+    : Nn_PureOp<mnemonic, !listconcat([DeclareOpInterfaceMethods<Grad_DifferentiableOpInterface, ["isDifferentiable"]>], traits)>;
 
 def Nn_ParamOp : Nn_PureOp<"param"> {
   let summary = "a named weight of a checkpoint, or a run-time adapter factor";
@@ -45,7 +52,7 @@ def Nn_ConstantOp : Nn_PureOp<"constant", [ConstantLike, AllTypesMatch<["value",
   let hasFolder = 1;
 }
 
-def Nn_UnaryOp : Nn_PureOp<"unary", [SameOperandsAndResultType]> {
+def Nn_UnaryOp : Nn_SmoothOp<"unary", [SameOperandsAndResultType]> {
   let summary = "a named function of every element";
   let description = [{
     `gelu` is the exact form x·Φ(x); `quick_gelu` is x·σ(1.702x); `silu` is x·σ(x).
@@ -59,7 +66,7 @@ def Nn_UnaryOp : Nn_PureOp<"unary", [SameOperandsAndResultType]> {
   let assemblyFormat = "$kind $x attr-dict `:` type($x)";
 }
 
-def Nn_BinaryOp : Nn_PureOp<"binary"> {
+def Nn_BinaryOp : Nn_SmoothOp<"binary"> {
   let summary = "a function of two tensors, element by element, with NumPy's broadcasting";
   let description = [{
     `eq` compares ids and yields 1 or 0 in `i64`. Float operands of different width are widened to the result's type.
@@ -79,7 +86,7 @@ def Nn_BinaryOp : Nn_PureOp<"binary"> {
   let hasVerifier = 1;
 }
 
-def Nn_ClampOp : Nn_PureOp<"clamp", [SameOperandsAndResultType]> {
+def Nn_ClampOp : Nn_SmoothOp<"clamp", [SameOperandsAndResultType]> {
   let summary = "limits every element to a closed interval";
   let description = [{
     ```mlir
@@ -91,7 +98,7 @@ def Nn_ClampOp : Nn_PureOp<"clamp", [SameOperandsAndResultType]> {
   let assemblyFormat = "$x `[` $low `,` $high `]` attr-dict `:` type($x)";
 }
 
-def Nn_CastOp : Nn_PureOp<"cast"> {
+def Nn_CastOp : Nn_SmoothOp<"cast"> {
   let summary = "changes the element type (also i64 to float)";
   let description = [{
     * (C1) the shape stays.
@@ -108,7 +115,7 @@ def Nn_CastOp : Nn_PureOp<"cast"> {
   let hasFolder = 1;
 }
 
-def Nn_LinearOp : Nn_PureOp<"linear"> {
+def Nn_LinearOp : Nn_PartlySmoothOp<"linear"> {
   let summary = "y = x·Wᵀ + b over the last axis";
   let description = [{
     `x` is `[…, K]`, `weight` `[N, K]`, `bias` `[N]`, the result `[…, N]`.
@@ -127,7 +134,7 @@ def Nn_LinearOp : Nn_PureOp<"linear"> {
   let hasVerifier = 1;
 }
 
-def Nn_LoraLinearOp : Nn_PureOp<"lora_linear"> {
+def Nn_LoraLinearOp : Nn_PartlySmoothOp<"lora_linear"> {
   let summary = "a linear with a rank-R update: y = x·Wᵀ + b + ((x·Aᵀ)∘s)·Bᵀ";
   let description = [{
     `a` is `[R, K]`, `b` `[N, R]`, `scale` `[R]` (α/r of the adapter that owns the row; several adapters stack along R,
@@ -148,7 +155,7 @@ def Nn_LoraLinearOp : Nn_PureOp<"lora_linear"> {
   let hasVerifier = 1;
 }
 
-def Nn_GatedLinearOp : Nn_PureOp<"gated_linear", [AttrSizedOperandSegments]> {
+def Nn_GatedLinearOp : Nn_PartlySmoothOp<"gated_linear", [AttrSizedOperandSegments]> {
   let summary = "two linears of one input, the second of which gates the first: y = u ∘ f(g), [u, g] = x·Wᵀ + b";
   let description = [{
     GEGLU (Shazeer 2020, "GLU Variants Improve Transformer") with `kind` = gelu. The first N rows of `weight` make the value
@@ -171,10 +178,10 @@ def Nn_GatedLinearOp : Nn_PureOp<"gated_linear", [AttrSizedOperandSegments]> {
   let hasVerifier = 1;
 }
 
-def Nn_MatmulOp : Nn_PureOp<"matmul"> {
+def Nn_MatmulOp : Nn_SmoothOp<"matmul"> {
   let summary = "product of two activations, batched over equal leading axes";
   let description = [{
-    `a` is `[…, M, K]`; `b` is `[…, K, N]`, or `[…, N, K]` with `transpose_b`.
+    `a` is `[…, M, K]`, or `[…, K, M]` with `transpose_a`; `b` is `[…, K, N]`, or `[…, N, K]` with `transpose_b`.
 
     * (C1) `a` and `b` have the same rank, at least 2, and the same leading axes.
     * (C2) `K` agrees.
@@ -184,13 +191,13 @@ def Nn_MatmulOp : Nn_PureOp<"matmul"> {
     %y = nn.matmul %a, %b {transpose_b} : (tensor<16x256xf32>, tensor<2x256xf32>) -> tensor<16x2xf32>
     ```
   }];
-  let arguments = (ins Nn_Float:$a, Nn_Float:$b, UnitAttr:$transpose_b);
+  let arguments = (ins Nn_Float:$a, Nn_Float:$b, UnitAttr:$transpose_a, UnitAttr:$transpose_b);
   let results = (outs Nn_Float:$result);
   let assemblyFormat = "$a `,` $b attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
 }
 
-def Nn_Conv2dOp : Nn_PureOp<"conv2d"> {
+def Nn_Conv2dOp : Nn_PartlySmoothOp<"conv2d"> {
   let summary = "cross-correlation over height and width with zero padding";
   let description = [{
     `weight` is `[O, I, kh, kw]` as stored. `padding` is top, bottom, left, right. `layout` says whether `x` and the result
@@ -215,7 +222,7 @@ def Nn_Conv2dOp : Nn_PureOp<"conv2d"> {
   let hasVerifier = 1;
 }
 
-def Nn_AttentionOp : Nn_PureOp<"attention"> {
+def Nn_AttentionOp : Nn_PartlySmoothOp<"attention"> {
   let summary = "softmax(q·kᵀ·scale + mask)·v, head by head";
   let description = [{
     `q` is `[B, N, heads·d]`, `k` `[B, M, heads·d]`, `v` `[B, M, heads·dv]`, the result `[B, N, heads·dv]`: heads stand side
@@ -239,7 +246,7 @@ def Nn_AttentionOp : Nn_PureOp<"attention"> {
   let hasVerifier = 1;
 }
 
-def Nn_GroupNormOp : Nn_PureOp<"group_norm"> {
+def Nn_GroupNormOp : Nn_PartlySmoothOp<"group_norm"> {
   let summary = "normalises groups of channels of a picture (population variance), then scales and shifts";
   let description = [{
     * (C1) `x` has four axes.
@@ -257,7 +264,7 @@ def Nn_GroupNormOp : Nn_PureOp<"group_norm"> {
   let hasVerifier = 1;
 }
 
-def Nn_LayerNormOp : Nn_PureOp<"layer_norm"> {
+def Nn_LayerNormOp : Nn_PartlySmoothOp<"layer_norm"> {
   let summary = "normalises the last axis (population variance), then scales and shifts";
   let description = [{
     * (C1) `x` has at least one axis.
@@ -274,7 +281,7 @@ def Nn_LayerNormOp : Nn_PureOp<"layer_norm"> {
   let hasVerifier = 1;
 }
 
-def Nn_SoftmaxOp : Nn_PureOp<"softmax", [SameOperandsAndResultType]> {
+def Nn_SoftmaxOp : Nn_SmoothOp<"softmax", [SameOperandsAndResultType]> {
   let summary = "exp(x − max) / Σ over the last axis";
   let description = [{
     ```mlir
@@ -286,7 +293,7 @@ def Nn_SoftmaxOp : Nn_PureOp<"softmax", [SameOperandsAndResultType]> {
   let assemblyFormat = "$x attr-dict `:` type($x)";
 }
 
-def Nn_L2NormalizeOp : Nn_PureOp<"l2_normalize", [SameOperandsAndResultType]> {
+def Nn_L2NormalizeOp : Nn_SmoothOp<"l2_normalize", [SameOperandsAndResultType]> {
   let summary = "v / max(‖v‖₂, eps) over the last axis";
   let description = [{
     ```mlir
@@ -298,7 +305,7 @@ def Nn_L2NormalizeOp : Nn_PureOp<"l2_normalize", [SameOperandsAndResultType]> {
   let assemblyFormat = "$x attr-dict `:` type($x)";
 }
 
-def Nn_ReduceOp : Nn_PureOp<"reduce"> {
+def Nn_ReduceOp : Nn_SmoothOp<"reduce"> {
   let summary = "sum, mean or maximum over some axes";
   let description = [{
     The reduced axes disappear from the result.
@@ -332,7 +339,7 @@ def Nn_ArgmaxOp : Nn_PureOp<"argmax"> {
   let hasVerifier = 1;
 }
 
-def Nn_ConcatOp : Nn_PureOp<"concat"> {
+def Nn_ConcatOp : Nn_SmoothOp<"concat"> {
   let summary = "tensors side by side along an axis";
   let description = [{
     * (C1) at least one input; all have the result's element type.
@@ -350,7 +357,7 @@ def Nn_ConcatOp : Nn_PureOp<"concat"> {
   let hasVerifier = 1;
 }
 
-def Nn_SliceOp : Nn_PureOp<"slice"> {
+def Nn_SliceOp : Nn_SmoothOp<"slice"> {
   let summary = "a contiguous part of a tensor; the result's shape gives the sizes";
   let description = [{
     * (C1) the element type stays.
@@ -368,7 +375,7 @@ def Nn_SliceOp : Nn_PureOp<"slice"> {
   let hasFolder = 1;
 }
 
-def Nn_ReshapeOp : Nn_PureOp<"reshape"> {
+def Nn_ReshapeOp : Nn_SmoothOp<"reshape"> {
   let summary = "the same elements in row-major order under another shape";
   let description = [{
     * (C1) the element type stays.
@@ -385,7 +392,7 @@ def Nn_ReshapeOp : Nn_PureOp<"reshape"> {
   let hasFolder = 1;
 }
 
-def Nn_TransposeOp : Nn_PureOp<"transpose"> {
+def Nn_TransposeOp : Nn_SmoothOp<"transpose"> {
   let summary = "reorders axes: result axis i is axis permutation[i] of the operand";
   let description = [{
     * (C1) the element type stays.
@@ -403,7 +410,7 @@ def Nn_TransposeOp : Nn_PureOp<"transpose"> {
   let hasFolder = 1;
 }
 
-def Nn_BroadcastOp : Nn_PureOp<"broadcast"> {
+def Nn_BroadcastOp : Nn_SmoothOp<"broadcast"> {
   let summary = "repeats a tensor along axes of extent 1 and along new leading axes";
   let description = [{
     * (C1) the element type stays.
@@ -442,7 +449,7 @@ def Nn_GatherOp : Nn_PureOp<"gather"> {
   let hasVerifier = 1;
 }
 
-def Nn_ResizeNearestOp : Nn_PureOp<"resize_nearest"> {
+def Nn_ResizeNearestOp : Nn_SmoothOp<"resize_nearest"> {
   let summary = "nearest-neighbour resize of a picture: source index = ⌊i·in/out⌋";
   let description = [{
     * (C1) `x` and the result have four axes.
@@ -458,7 +465,7 @@ def Nn_ResizeNearestOp : Nn_PureOp<"resize_nearest"> {
   let hasVerifier = 1;
 }
 
-def Nn_AdaptiveAvgPoolOp : Nn_PureOp<"adaptive_avg_pool"> {
+def Nn_AdaptiveAvgPoolOp : Nn_SmoothOp<"adaptive_avg_pool"> {
   let summary = "mean over bins [⌊i·in/out⌋, ⌈(i+1)·in/out⌉) of height and width (torch's adaptive_avg_pool2d)";
   let description = [{
     * (C1) `x` and the result have four axes.
@@ -512,5 +519,7 @@ def Nn_YieldOp : Nn_Op<"yield", [Pure, Terminator, ReturnLike, HasParent<"Repeat
   let arguments = (ins Variadic<Nn_Tensor>:$values);
   let assemblyFormat = "($values^ `:` type($values))? attr-dict";
 }
+
+include "dialects/nn/NnVjpOps.td"
 
 #endif // HB_NN_OPS

@@ -57,10 +57,11 @@ LogicalResult MatmulOp::verify() {
   if (a.size() < 2 || b.size() != a.size() || a.drop_back(2) != b.drop_back(2))
     return violated(*this, "C1", "a and b of equal rank of at least 2 with equal leading axes", shapeText(a) + " and " + shapeText(b));
   int64_t k = getTransposeB() ? b[b.size() - 1] : b[b.size() - 2], n = getTransposeB() ? b[b.size() - 2] : b[b.size() - 1];
-  if (k != a.back())
-    return violated(*this, "C2", "b with K = " + Twine(a.back()), shapeText(b) + (getTransposeB() ? " (transpose_b)" : ""));
-  SmallVector<int64_t> shape(a);
-  shape.back() = n;
+  int64_t m = a[a.size() - (getTransposeA() ? 1 : 2)], reduced = a[a.size() - (getTransposeA() ? 2 : 1)];
+  if (k != reduced)
+    return violated(*this, "C2", "b with K = " + Twine(reduced), shapeText(b) + (getTransposeB() ? " (transpose_b)" : ""));
+  SmallVector<int64_t> shape(a.drop_back(2));
+  shape.append({m, n});
   return expectShape(*this, "C3", "the result", getResult(), shape);
 }
 

@@ -91,8 +91,10 @@ TEST(Evaluator, LinearsAndTheirUpdates) {
 
 TEST(Evaluator, MatmulBothWays) {
   Tensor a({2, 2}, {1, 2, 3, 4}), b({2, 2}, {5, 6, 7, 8});
-  expectNear(*nn::reference::matmul(a, b, false).elements, {19, 22, 43, 50});
-  expectNear(*nn::reference::matmul(a, b, true).elements, {17, 23, 39, 53});
+  expectNear(*nn::reference::matmul(a, b, false, false).elements, {19, 22, 43, 50});
+  expectNear(*nn::reference::matmul(a, b, false, true).elements, {17, 23, 39, 53});
+  expectNear(*nn::reference::matmul(a, b, true, false).elements, {26, 30, 38, 44});
+  expectNear(*nn::reference::matmul(a, b, true, true).elements, {23, 31, 34, 46});
 }
 
 TEST(Evaluator, ConvolutionPadsAndStrides) {

@@ -70,6 +70,8 @@ Tensor convolve(Conv2dOp op, ArrayRef<Tensor> in) {
 
 std::vector<Tensor> Evaluator::evaluate(Operation &op, ArrayRef<Tensor> in) {
   using namespace reference;
+  if (auto gradients = evaluateVjp(op, in))
+    return *gradients;
   auto optional = [&](size_t i) { return in.size() > i ? &in[i] : nullptr; };
   Tensor result =
       TypeSwitch<Operation *, Tensor>(&op)
@@ -98,7 +100,7 @@ std::vector<Tensor> Evaluator::evaluate(Operation &op, ArrayRef<Tensor> in) {
             Tensor y = linear(in[0], in[1], op.getBias() ? &in[2] : nullptr);
             return gate(op, op.getA() ? plus(y, loraTerm(in[0], in[factors], in[factors + 1], in[factors + 2])) : y);
           })
-          .Case([&](MatmulOp op) { return matmul(in[0], in[1], op.getTransposeB()); })
+          .Case([&](MatmulOp op) { return matmul(in[0], in[1], op.getTransposeA(), op.getTransposeB()); })
           .Case([&](Conv2dOp op) { return convolve(op, in); })
           .Case([&](AttentionOp op) {
             return attention(in[0], in[1], in[2], optional(3), {static_cast<int64_t>(op.getHeads()), op.getScale().convertToDouble(), op.getCausal()});

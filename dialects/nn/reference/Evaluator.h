@@ -6,6 +6,7 @@
 #include "dialects/nn/reference/Tensor.h"
 
 #include <functional>
+#include <optional>
 
 namespace hb::nn {
 
@@ -34,6 +35,8 @@ private:
   /// Runs the ops of a block and returns the operands of its terminator; drops every value after its last user.
   std::vector<Tensor> run(mlir::Block &block, llvm::ArrayRef<Tensor> arguments, Values &values);
   std::vector<Tensor> repeat(RepeatOp op, Values &values);
+  /// The results of a vector-Jacobian product; nothing for other ops.
+  std::optional<std::vector<Tensor>> evaluateVjp(mlir::Operation &op, llvm::ArrayRef<Tensor> operands);
   Tensor parameter(ParamOp op);
 
   ParameterReader parameters_;
@@ -45,5 +48,7 @@ Tensor tensorOf(mlir::ElementsAttr attribute, mlir::Location where);
 mlir::DenseElementsAttr elementsOf(const Tensor &tensor, mlir::RankedTensorType type);
 /// One unary function of a double; `type` only matters for sin and cos (see Evaluator).
 double applyUnary(UnaryKind kind, double x, mlir::Type type);
+/// Its derivative; 0 at the corners of relu and abs.
+double derivative(UnaryKind kind, double x, mlir::Type type);
 
 } // namespace hb::nn

@@ -13,7 +13,8 @@ namespace hb::nn::reference {
 Tensor linear(const Tensor &x, const Tensor &w, const Tensor *bias);
 /// The rank-R term of a LoRA linear: ((x·Aᵀ)∘s)·Bᵀ.
 Tensor loraTerm(const Tensor &x, const Tensor &a, const Tensor &b, const Tensor &scale);
-Tensor matmul(const Tensor &a, const Tensor &b, bool transposeB);
+/// Batched over equal leading axes; an operand is read transposed in its last two where its flag says so.
+Tensor matmul(const Tensor &a, const Tensor &b, bool transposeA, bool transposeB);
 
 /// Pictures are [B, H, W, C] when `last`, else [B, C, H, W].
 struct ConvGeometry {

@@ -56,16 +56,17 @@ Tensor loraTerm(const Tensor &x, const Tensor &a, const Tensor &b, const Tensor 
   return linear(scaled, b, nullptr);
 }
 
-Tensor matmul(const Tensor &a, const Tensor &b, bool transposeB) {
-  int64_t m = a.shape[a.rank() - 2], k = a.shape.back(), n = transposeB ? b.shape[b.rank() - 2] : b.shape.back();
-  Shape shape = a.shape;
-  shape.back() = n;
+Tensor matmul(const Tensor &a, const Tensor &b, bool transposeA, bool transposeB) {
+  int64_t rows = a.shape[a.rank() - 2], m = transposeA ? a.shape.back() : rows, k = transposeA ? rows : a.shape.back();
+  int64_t n = transposeB ? b.shape[b.rank() - 2] : b.shape.back();
+  Shape shape(a.shape.begin(), a.shape.end() - 2);
+  shape.insert(shape.end(), {m, n});
   std::vector<double> result(elementCount(shape));
   int64_t batch = m * n ? static_cast<int64_t>(result.size()) / (m * n) : 0;
   for (int64_t i = 0; i < batch; ++i) {
-    const double *right = b.data() + i * n * k;
-    std::vector<double> copy = transposeB ? turned(right, n, k) : std::vector<double>();
-    multiply(a.data() + i * m * k, transposeB ? copy.data() : right, result.data() + i * m * n, m, n, k);
+    const double *left = a.data() + i * m * k, *right = b.data() + i * n * k;
+    std::vector<double> leftCopy = transposeA ? turned(left, k, m) : std::vector<double>(), rightCopy = transposeB ? turned(right, n, k) : std::vector<double>();
+    multiply(transposeA ? leftCopy.data() : left, transposeB ? rightCopy.data() : right, result.data() + i * m * n, m, n, k);
   }
   return {shape, std::move(result)};
 }

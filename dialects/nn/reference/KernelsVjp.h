@@ -1,0 +1,25 @@
+// Plain float64 meanings of the vector-Jacobian products (NnVjpOps.td). Shapes are checked by the verifiers.
+#pragma once
+
+#include "dialects/nn/reference/Kernels.h"
+
+namespace hb::nn::reference {
+
+/// `like` is the shape of the picture that was convolved.
+Tensor conv2dVjp(const Tensor &dy, const Tensor &w, const Shape &like, const ConvGeometry &geometry, bool last);
+
+struct AttentionGradients {
+  Tensor dq, dk, dv;
+};
+AttentionGradients attentionVjp(const Tensor &q, const Tensor &k, const Tensor &v, const Tensor &dy, const Tensor *mask, const AttentionSettings &settings);
+
+Tensor groupNormVjp(const Tensor &x, const Tensor &w, const Tensor &dy, int64_t groups, double eps, bool last);
+Tensor layerNormVjp(const Tensor &x, const Tensor &w, const Tensor &dy, double eps);
+Tensor softmaxVjp(const Tensor &y, const Tensor &dy);
+Tensor l2NormalizeVjp(const Tensor &x, const Tensor &dy, double eps);
+Tensor reduceMaxVjp(const Tensor &x, const Tensor &dy, int64_t axis);
+Tensor sliceVjp(const Tensor &dy, std::span<const int64_t> offsets, const Shape &shape);
+Tensor resizeNearestVjp(const Tensor &dy, const Shape &shape, bool last);
+Tensor adaptiveAvgPoolVjp(const Tensor &dy, const Shape &shape, bool last);
+
+} // namespace hb::nn::reference
