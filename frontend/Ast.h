@@ -131,6 +131,7 @@ struct Entry {
   Span span;
   std::vector<std::string> classes;
   ExprPtr condition;
+  std::vector<std::pair<std::string, Span>> vjp; ///< inputs that NAME_vjp differentiates for; empty: there is no NAME_vjp
   std::vector<Binding> bindings;
   Function function; ///< parameters, results, body
 };

@@ -335,8 +335,14 @@ Value product(Call &call) {
   return TensorValue{nn::MatmulOp::create(a.e.builder, a.location(), a.type(xs, elementOf(x)), x, y, false, transposed)};
 }
 
-/// Marks whose meaning belongs to differentiation; the values pass unchanged.
-Value identity(Call &call) { return call.values[0]; }
+/// Marks whose meaning belongs to differentiation; values that are no float tensors pass unchanged.
+template <typename Op> Value mark(Call &call) {
+  auto *tensor = call.values[0].as<TensorValue>();
+  if (!tensor || !llvm::isa<mlir::FloatType>(elementOf(tensor->value)))
+    return call.values[0];
+  Arguments a(call);
+  return TensorValue{Op::create(a.e.builder, a.location(), tensor->value.getType(), tensor->value)};
+}
 
 const Builtin kRows[] = {
     {"silu", "x", unary}, {"gelu", "x", unary}, {"quick_gelu", "x", unary}, {"exp", "x", unary}, {"log", "x", unary}, {"sin", "x", unary}, {"cos", "x", unary},
@@ -357,8 +363,8 @@ const Builtin kRows[] = {
     {"attention", "q k v heads causal? mask? scale?", attention},
     {"matmul", "a b", product},
     {"matmul_t", "a b", product},
-    {"stop_gradient", "x", identity},
-    {"checkpoint", "x", identity},
+    {"stop_gradient", "x", mark<grad::StopOp>},
+    {"checkpoint", "x", mark<grad::CheckpointOp>},
 };
 
 } // namespace

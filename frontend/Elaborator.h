@@ -74,11 +74,13 @@ public:
     const ast::Entry *entry;
     FileScope *file;
     Component *component;
-    std::string name;          ///< with the component's prefix where needed
-    std::string vjp;           ///< name of the derived entry, empty for none
-    bool onlyVjp = false;
+    std::string name;          ///< with the component's prefix where needed; NAME_vjp for the derived entry
+    bool vjp = false;
   };
   void elaborateEntry(const EntryPlan &plan);
+  /// Appends to a function under construction what turns NAME into NAME_vjp: a cotangent input for each output, and the gradients of the
+  /// entry's `vjp` inputs and of all adapter factors behind the outputs.
+  void appendVjp(const ast::Entry &entry, std::vector<std::string> &arguments, llvm::SmallVectorImpl<mlir::Value> &outputs, std::vector<std::string> &names);
   void checkParameters(size_t firstParam, size_t firstInstance);
   /// True when the entry's `if` holds.
   bool conditionHolds(const ast::Entry &entry, FileScope *file, Component *component);

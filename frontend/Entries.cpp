@@ -119,9 +119,10 @@ void Elaborator::elaborateEntry(const EntryPlan &plan) {
   functionBlock_ = func.addEntryBlock();
   builder.setInsertionPointToStart(functionBlock_);
   std::map<std::string, Record> groups;
+  std::vector<std::string> argumentNames;
   for (size_t i = 0; i < inputs.size(); ++i) {
     const std::string &name = function.parameters[i].name;
-    func.setArgAttr(i, "nn.name", builder.getStringAttr(name));
+    argumentNames.push_back(name);
     mlir::Value argument = func.getArgument(i);
     argument.setLoc(location(function.parameters[i].span));
     // `blip2.input_ids` is the entry `input_ids` of a record named `blip2`.
@@ -153,16 +154,51 @@ void Elaborator::elaborateEntry(const EntryPlan &plan) {
   llvm::SmallVector<mlir::Value> outputs;
   for (const Value &value : values)
     outputs.push_back(tensorOf(value, function.body->span, "a result of the entry"));
-  mlir::func::ReturnOp::create(builder, place, outputs);
-  func.setFunctionType(builder.getFunctionType(inputs, mlir::ValueRange(outputs).getTypes()));
+  std::vector<std::string> names;
   for (size_t i = 0; i < outputs.size(); ++i) {
     std::string name = i < function.results.size() ? function.results[i].name : "";
-    func.setResultAttr(i, "nn.name", builder.getStringAttr(name.empty() ? outputs.size() == 1 ? "result" : "result" + std::to_string(i) : name));
+    names.push_back(!name.empty() ? name : outputs.size() == 1 ? "result" : "result" + std::to_string(i));
   }
-  if (!plan.vjp.empty())
-    func->setAttr("nn.vjp", builder.getStringAttr(plan.vjp));
-  if (plan.onlyVjp)
-    func->setAttr("nn.only_vjp", builder.getUnitAttr());
+  if (plan.vjp)
+    appendVjp(entry, argumentNames, outputs, names);
+  mlir::func::ReturnOp::create(builder, place, outputs);
+  // The argument attributes are set once the function has its final type: their number must agree with it.
+  func.setFunctionType(builder.getFunctionType(functionBlock_->getArgumentTypes(), mlir::ValueRange(outputs).getTypes()));
+  for (size_t i = 0; i < argumentNames.size(); ++i)
+    func.setArgAttr(i, "nn.name", builder.getStringAttr(argumentNames[i]));
+  for (size_t i = 0; i < names.size(); ++i)
+    func.setResultAttr(i, "nn.name", builder.getStringAttr(names[i]));
+}
+
+void Elaborator::appendVjp(const ast::Entry &entry, std::vector<std::string> &arguments, llvm::SmallVectorImpl<mlir::Value> &outputs,
+                           std::vector<std::string> &names) {
+  mlir::Location place = location(entry.span);
+  llvm::SmallVector<mlir::Value> cotangents, wrt;
+  std::vector<std::string> gradientNames;
+  size_t inputs = entry.function.parameters.size();
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    cotangents.push_back(functionBlock_->addArgument(outputs[i].getType(), place));
+    arguments.push_back(outputs.size() == 1 ? "cotangent" : "cotangent." + names[i]);
+  }
+  for (const auto &[name, span] : entry.vjp) {
+    size_t at = 0;
+    while (at < inputs && entry.function.parameters[at].name != name)
+      ++at;
+    if (at == inputs)
+      fail(120, span, "an input of the entry", "\"" + name + "\"", "");
+    wrt.push_back(functionBlock_->getArgument(at));
+    gradientNames.push_back("grad." + name);
+  }
+  functionBlock_->walk([&](nn::ParamOp param) {
+    llvm::StringRef key = param.getKey();
+    if (param.getScope().starts_with("adapter:") && !key.ends_with(".lora_scale")) {
+      wrt.push_back(param.getResult());
+      gradientNames.push_back(("grad." + key + ".weight").str());
+    }
+  });
+  auto vjp = grad::VjpOp::create(builder, place, mlir::ValueRange(wrt).getTypes(), outputs, cotangents, wrt);
+  outputs.append(vjp.getGradients().begin(), vjp.getGradients().end());
+  names.insert(names.end(), gradientNames.begin(), gradientNames.end());
 }
 
 /// Every parameter of the instances made since: present, of the declared shape, of a float type. All problems are reported.

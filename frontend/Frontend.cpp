@@ -226,22 +226,21 @@ private:
                       {{it->second->entry->span, "the other is here"}}, {}});
   }
 
-  /// One function per entry, however often and under whichever names it was asked for.
-  void plan(const Candidate &candidate, const std::string &vjp) {
-    for (Elaborator::EntryPlan &plan : plans_)
-      if (plan.name == candidate.name) {
-        vjp.empty() ? void(plan.onlyVjp = false) : void(plan.vjp = vjp);
+  /// One function per entry and derived entry, however often it was asked for.
+  void plan(const Candidate &candidate, bool vjp) {
+    std::string name = candidate.name + (vjp ? "_vjp" : "");
+    for (const Elaborator::EntryPlan &plan : plans_)
+      if (plan.name == name)
         return;
-      }
-    plans_.push_back({candidate.entry, elaborator.scopeOf(candidate.file), candidate.component, candidate.name, vjp, !vjp.empty()});
+    plans_.push_back({candidate.entry, elaborator.scopeOf(candidate.file), candidate.component, name, vjp});
   }
 
-  /// The entries asked for, or every forward one. NAME_vjp stands for NAME with a mark for the phase that derives it.
+  /// The entries asked for, or every forward one. NAME_vjp is derived from a NAME that says what it differentiates for.
   void select() {
     if (options_.entries.empty())
       for (const Candidate &candidate : candidates_)
-        if (!candidate.name.ends_with("_vjp") && !candidate.name.ends_with("_grad"))
-          plan(candidate, "");
+        if (!candidate.name.ends_with("_grad"))
+          plan(candidate, false);
     for (const std::string &wanted : options_.entries) {
       auto find = [&](const std::string &name) -> const Candidate * {
         for (const Candidate &candidate : candidates_)
@@ -250,22 +249,25 @@ private:
         return nullptr;
       };
       if (const Candidate *candidate = find(wanted)) {
-        plan(*candidate, "");
+        plan(*candidate, false);
         continue;
       }
       const Candidate *base = wanted.ends_with("_vjp") ? find(wanted.substr(0, wanted.size() - 4)) : nullptr;
-      if (base) {
-        plan(*base, base->name + "_vjp");
+      if (base && !base->entry->vjp.empty()) {
+        plan(*base, true);
         continue;
       }
       std::vector<std::string> names;
       std::string list;
       for (const Candidate &candidate : candidates_) {
         names.push_back(candidate.name);
-        names.push_back(candidate.name + "_vjp");
         list += (list.empty() ? "" : ", ") + candidate.name;
+        if (candidate.entry->vjp.empty())
+          continue;
+        names.push_back(candidate.name + "_vjp");
+        list += ", " + candidate.name + "_vjp";
       }
-      throw Error(703, "--entry " + printable(wanted), "one of " + list + " (or one of them with _vjp)", "\"" + printable(wanted) + "\"", suggestion(wanted, names, ""));
+      throw Error(703, "--entry " + printable(wanted), "one of " + list, "\"" + printable(wanted) + "\"", suggestion(wanted, names, ""));
     }
   }
 
@@ -326,7 +328,7 @@ public:
 } // namespace
 
 mlir::OwningOpRef<mlir::ModuleOp> importModel(mlir::MLIRContext &context, const ImportOptions &options, DiagnosticSink &sink) {
-  context.loadDialect<nn::NnDialect, mlir::func::FuncDialect>();
+  context.loadDialect<grad::GradDialect, nn::NnDialect, mlir::func::FuncDialect>();
   Importer importer(context, options, sink);
   if (!importer.run())
     return nullptr;
@@ -341,7 +343,7 @@ mlir::OwningOpRef<mlir::ModuleOp> importModel(mlir::MLIRContext &context, const 
 }
 
 std::vector<GraphRow> moduleTree(mlir::MLIRContext &context, const ImportOptions &options, DiagnosticSink &sink) {
-  context.loadDialect<nn::NnDialect, mlir::func::FuncDialect>();
+  context.loadDialect<grad::GradDialect, nn::NnDialect, mlir::func::FuncDialect>();
   Importer importer(context, options, sink);
   std::vector<GraphRow> rows;
   if (!importer.run())

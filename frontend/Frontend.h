@@ -28,9 +28,8 @@ struct ImportOptions {
 };
 
 /// The module's attributes: `nn.scopes` ([{name, path, files}]), `nn.model` ({kind, path, class}). One func.func per entry, arguments
-/// and results with `nn.name`; locations are NameLoc(module path) over FileLineColLoc. An entry asked for as `NAME_vjp` gives the
-/// function `NAME` with the string attribute `nn.vjp` = "NAME_vjp" (and, when NAME itself was not asked for, the unit attribute
-/// `nn.only_vjp`).
+/// and results with `nn.name`; locations are NameLoc(module path) over FileLineColLoc. An entry asked for as `NAME_vjp` is
+/// NAME with cotangents as further arguments and the results of a `grad.vjp` as further results.
 /// Null when something was reported to the sink. Failures with nothing to point at throw hb::Error.
 mlir::OwningOpRef<mlir::ModuleOp> importModel(mlir::MLIRContext &context, const ImportOptions &options, DiagnosticSink &sink);
 

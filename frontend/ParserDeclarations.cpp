@@ -216,6 +216,11 @@ std::unique_ptr<Entry> Parser::entry() {
   entry->function.parameters = parameters();
   if (acceptWord("if"))
     entry->condition = expression();
+  if (acceptWord("vjp"))
+    do {
+      Token input = expectName("an input that NAME_vjp differentiates for");
+      entry->vjp.emplace_back(input.text(), input.span);
+    } while (accept(","));
   if (acceptWord("where"))
     do {
       Binding binding;

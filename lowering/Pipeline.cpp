@@ -1,6 +1,8 @@
 #include "lowering/Pipeline.h"
 
+#include "dialects/grad/Grad.h"
 #include "lowering/Dump.h"
+#include "lowering/differentiate/Passes.h"
 #include "lowering/fuse/Passes.h"
 #include "lowering/kernels/Passes.h"
 #include "lowering/plan/Passes.h"
@@ -15,14 +17,26 @@ using namespace mlir;
 namespace hb {
 namespace {
 
-/// A phase that is a list of passes. `differentiate` has no passes yet: forward programs pass through it unchanged.
+/// Gradients, then what the joint graph has in common and what can be fused in it. Forward programs have nothing to do here.
+void buildDifferentiate(OpPassManager &passes) {
+  buildDifferentiatePhase(passes);
+  buildSimplifyPhase(passes);
+  buildFusePhase(passes);
+}
+
+/// A phase that is a list of passes; `needed` says which modules it is skipped for.
 struct Phase {
   const char *name;
   void (*build)(OpPassManager &);
+  bool (*needed)(ModuleOp) = [](ModuleOp) { return true; };
 };
 
+bool asksForGradients(ModuleOp module) {
+  return module.walk([](Operation *op) { return isa<grad::GradDialect>(op->getDialect()) ? WalkResult::interrupt() : WalkResult::advance(); }).wasInterrupted();
+}
+
 constexpr Phase kPhases[] = {
-    {"simplify", buildSimplifyPhase}, {"fuse", buildFusePhase}, {"differentiate", [](OpPassManager &) {}}, {"kernels", buildKernelsPhase}, {"plan", buildPlanPhase},
+    {"simplify", buildSimplifyPhase}, {"fuse", buildFusePhase}, {"differentiate", buildDifferentiate, asksForGradients}, {"kernels", buildKernelsPhase}, {"plan", buildPlanPhase},
 };
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
@@ -42,7 +56,8 @@ LogicalResult runPipeline(ModuleOp module, const PipelineOptions &options, Pipel
   for (const Phase &phase : kPhases) {
     double start = now();
     PassManager passes(module.getContext(), ModuleOp::getOperationName());
-    phase.build(passes);
+    if (phase.needed(module))
+      phase.build(passes);
     if (!options.reproducer.empty())
       passes.enableCrashReproducerGeneration(options.reproducer);
     if (failed(passes.run(module)))

@@ -21,11 +21,14 @@ def Kernel_WeightOp : Kernel_PureOp<"weight"> {
     The runtime packs it once, from the user's files. Scopes that start with `adapter:` are LoRA factors in float32, filled
     from adapter files. A dense weight of one source in its stored type is used in place.
 
+    With `transposed` (panels and Winograd planes only) axes 0 and 1 of the concatenated sources are exchanged and the taps of a
+    convolution reversed: the weight of the adjoint contraction, read from the same checkpoint tensors.
+
     ```mlir
     %w = kernel.weight [#kernel.source<"unet", "conv_in.weight", tensor<320x4x3x3xf16>>] : tensor<320x4x3x3xf16, #kernel.packed<panel16>>
     ```
   }];
-  let arguments = (ins ArrayAttr:$sources);
+  let arguments = (ins ArrayAttr:$sources, UnitAttr:$transposed);
   let results = (outs Kernel_Tensor:$result);
   let assemblyFormat = "$sources attr-dict `:` type($result)";
   let hasVerifier = 1;

@@ -63,7 +63,12 @@ LogicalResult WeightOp::verify() {
   for (auto source : getSources().getAsRange<SourceAttr>())
     elements += source.getType().getNumElements();
   int64_t wanted = tensorType(getResult()).getNumElements(); // of the logical shape, whatever the layout makes of it
-  return elements == wanted ? success() : violated(*this, "sources of " + Twine(wanted) + " elements", Twine(elements));
+  if (elements != wanted)
+    return violated(*this, "sources of " + Twine(wanted) + " elements", Twine(elements));
+  WeightLayout layout = layoutOf(getResult());
+  if (getTransposed() && (layout == WeightLayout::dense || layout == WeightLayout::gated_panel16))
+    return violated(*this, "panels or Winograd planes with transposed", stringifyEnum(layout));
+  return success();
 }
 
 LogicalResult ViewOp::verify() {

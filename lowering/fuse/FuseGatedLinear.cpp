@@ -28,6 +28,9 @@ class FuseGatedLinear : public impl::HbFuseGatedLinearBase<FuseGatedLinear> {
       return false;
     if (!activation->hasOneUse() || !u->hasOneUse() || !g->hasOneUse() || !u.getX().hasNUses(2))
       return false;
+    // The gradient reads the halves before the gate: where one is asked for, they must be stored.
+    if (llvm::any_of(*product->getBlock(), llvm::IsaPred<grad::VjpOp>))
+      return false;
     Operation *source = u.getX().getDefiningOp();
     OpBuilder builder(product);
     Value fusedValue;

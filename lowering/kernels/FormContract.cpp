@@ -147,6 +147,90 @@ Value Former::form(nn::Conv2dOp op) {
   return build(b, where, type, c, [&](OpBuilder &in, ValueRange args) { return addBiasToAccumulator(in, where, args); });
 }
 
+/// The picture a convolution's gradient is a plain convolution of: the cotangents `stride` apart with zeros between, and a border.
+static Value dilated(Former &f, Location where, Value dy, ArrayRef<int64_t> strides, ArrayRef<int64_t> before, ArrayRef<int64_t> padded) {
+  OpBuilder &b = f.b;
+  ArrayRef<int64_t> shape = shapeOf(dy);
+  Type element = tensorOf(dy).getElementType();
+  if (strides[0] != 1 || strides[1] != 1) {
+    // [B, h, sh, w, sw, O] whose elements beside index 0 of the new axes lie outside dy, then seen as [B, h·sh, w·sw, O].
+    auto spread = RankedTensorType::get({shape[0], shape[1], strides[0], shape[2], strides[1], shape[3]}, element);
+    auto source = RankedTensorType::get({shape[0], shape[1], 1, shape[2], 1, shape[3]}, element);
+    Value wide = buildMove(b, where, spread, {kernel::ViewOp::create(b, where, source, dy), b.getMultiDimIdentityMap(6), true});
+    dy = kernel::ViewOp::create(b, where, RankedTensorType::get({shape[0], shape[1] * strides[0], shape[2] * strides[1], shape[3]}, element), wide);
+    shape = shapeOf(dy);
+  }
+  if (before[0] == 0 && before[1] == 0 && padded[0] == shape[1] && padded[1] == shape[2])
+    return dy;
+  AffineExpr d0, d1, d2, d3;
+  bindDims(b.getContext(), d0, d1, d2, d3);
+  return buildMove(b, where, RankedTensorType::get({shape[0], padded[0], padded[1], shape[3]}, element),
+                   {dy, AffineMap::get(4, 0, {d0, d1 - before[0], d2 - before[1], d3}, b.getContext()), true});
+}
+
+Value Former::form(nn::Conv2dVjpOp op) {
+  if (op.getLayout() != nn::Layout::nhwc)
+    return noKernel(op, "a picture with channels last (simplify makes it so)", "layout nchw");
+  if (!WeightTable::isParameter(op.getWeight()))
+    return noKernel(op, "a parameter as weight", "a computed one");
+  auto type = typeOf(*op);
+  Location where = op.getLoc();
+  ArrayRef<int64_t> stored = shapeOf(op.getWeight()), strides = op.getStrides(), padding = op.getPadding();
+  // dx[y] = Σ dy′[y + top − ky]·W[ky], dy′ dilated: a convolution with the taps reversed and a border of kh − 1 − top in front.
+  Contraction c;
+  c.a = dilated(*this, where, operand(op.getDy()), strides, {stored[2] - 1 - padding[0], stored[3] - 1 - padding[2]},
+                {type.getDimSize(1) + stored[2] - 1, type.getDimSize(2) + stored[3] - 1});
+  int64_t weight[] = {stored[1], stored[0], stored[2], stored[3]};
+  bool pointwise = stored[2] == 1 && stored[3] == 1;
+  c.form = pointwise ? kernel::ContractForm::linear : kernel::ContractForm::conv2d;
+  c.weight = weights.get(op.getWeight(), ArrayRef(weight).take_front(pointwise ? 2 : 4), WeightLayout::panel16, {}, true);
+  return build(b, where, type, c, [](OpBuilder &, ValueRange args) { return args[0]; });
+}
+
+/// [N, K] as [K, N].
+static SmallVector<int64_t> turned(ArrayRef<int64_t> shape) { return {shape[1], shape[0]}; }
+
+Value Former::form(nn::LinearVjpOp op) {
+  for (Value weight : {op.getWeight(), op.getA(), op.getB(), op.getScale()})
+    if (weight && !WeightTable::isParameter(weight))
+      return noKernel(op, "parameters as weight and adapter factors", "a computed one");
+  Contraction c;
+  c.a = operand(op.getDy());
+  c.weight = weights.get(op.getWeight(), turned(shapeOf(op.getWeight())), WeightLayout::panel16, {}, true);
+  if (op.getA()) {
+    // The factors exchange their roles: ((dy·B)∘s)·A.
+    Type f32 = b.getF32Type();
+    c.loraA = weights.get(op.getB(), turned(shapeOf(op.getB())), WeightLayout::panel16, f32, true);
+    c.loraB = weights.get(op.getA(), turned(shapeOf(op.getA())), WeightLayout::panel16, f32, true);
+    c.loraScale = weights.dense(op.getScale());
+  }
+  return build(b, op.getLoc(), typeOf(*op), c, [](OpBuilder &, ValueRange args) { return args[0]; });
+}
+
+Value Former::form(nn::MatmulOp op) {
+  auto type = typeOf(*op);
+  if (WeightTable::isParameter(op.getB()) && type.getRank() == 2 && !op.getTransposeA()) {
+    ArrayRef<int64_t> stored = shapeOf(op.getB());
+    Contraction c;
+    c.a = operand(op.getA());
+    c.weight = weights.get(op.getB(), op.getTransposeB() ? SmallVector<int64_t>(stored) : turned(stored), WeightLayout::panel16, {}, !op.getTransposeB());
+    return build(b, op.getLoc(), type, c, [](OpBuilder &, ValueRange args) { return args[0]; });
+  }
+  Value left = operand(op.getA()), right = operand(op.getB());
+  int64_t rank = type.getRank();
+  AffineExpr m = b.getAffineDimExpr(rank - 2), n = b.getAffineDimExpr(rank - 1), k = b.getAffineDimExpr(rank);
+  SmallVector<AffineExpr> a, c;
+  for (int64_t i = 0; i < rank - 2; ++i)
+    a.push_back(b.getAffineDimExpr(i));
+  c = a;
+  a.append(op.getTransposeA() ? std::initializer_list<AffineExpr>{k, m} : std::initializer_list<AffineExpr>{m, k});
+  c.append(op.getTransposeB() ? std::initializer_list<AffineExpr>{n, k} : std::initializer_list<AffineExpr>{k, n});
+  return buildReduce(b, op.getLoc(), type, kernel::Combine::sum,
+                     {MapInput{left, AffineMap::get(rank + 1, 0, a, b.getContext())}, MapInput{right, AffineMap::get(rank + 1, 0, c, b.getContext())}},
+                     shapeOf(left)[rank - (op.getTransposeA() ? 2 : 1)],
+                     [&](OpBuilder &inner, ValueRange args) -> Value { return arith::MulFOp::create(inner, op.getLoc(), args[0], args[1]); });
+}
+
 Value Former::form(nn::AttentionOp op) {
   Value mask = op.getMask() ? operand(op.getMask()) : Value();
   return kernel::AttentionOp::create(b, op.getLoc(), typeOf(*op), operand(op.getQ()), operand(op.getK()), operand(op.getV()), mask, op.getHeads(),

@@ -55,7 +55,9 @@ bool Former::formBlock(Block &block) {
         llvm::TypeSwitch<Operation *, Value>(&op)
             .Case<nn::UnaryOp, nn::BinaryOp, nn::ClampOp, nn::CastOp, nn::SliceOp, nn::ReshapeOp, nn::TransposeOp, nn::BroadcastOp, nn::ResizeNearestOp,
                   nn::ConcatOp, nn::GatherOp, nn::ReduceOp, nn::ArgmaxOp, nn::MatmulOp, nn::AdaptiveAvgPoolOp, nn::LinearOp, nn::LoraLinearOp,
-                  nn::GatedLinearOp, nn::Conv2dOp, nn::AttentionOp, nn::GroupNormOp, nn::LayerNormOp, nn::SoftmaxOp, nn::L2NormalizeOp>(
+                  nn::GatedLinearOp, nn::Conv2dOp, nn::AttentionOp, nn::GroupNormOp, nn::LayerNormOp, nn::SoftmaxOp, nn::L2NormalizeOp, nn::UnaryVjpOp,
+                  nn::ClampVjpOp, nn::ExtremeVjpOp, nn::LinearVjpOp, nn::Conv2dVjpOp, nn::GroupNormVjpOp, nn::LayerNormVjpOp, nn::SoftmaxVjpOp,
+                  nn::L2NormalizeVjpOp, nn::ReduceMaxVjpOp, nn::SliceVjpOp, nn::ResizeNearestVjpOp, nn::AdaptiveAvgPoolVjpOp>(
                 [&](auto nnOp) { return form(nnOp); })
             .Default([](Operation *other) { return noKernel(other, "an nn op with a kernel family", other->getName().getStringRef()); });
     if (!value)

@@ -153,26 +153,6 @@ Value Former::form(nn::ArgmaxOp op) {
                      shapeOf(x).back(), [](OpBuilder &, ValueRange args) { return args[0]; });
 }
 
-Value Former::form(nn::MatmulOp op) {
-  auto type = typeOf(*op);
-  Value left = operand(op.getA()), right = operand(op.getB());
-  int64_t rank = type.getRank();
-  AffineExpr m = b.getAffineDimExpr(rank - 2), n = b.getAffineDimExpr(rank - 1), k = b.getAffineDimExpr(rank);
-  SmallVector<AffineExpr> a, c;
-  for (int64_t i = 0; i < rank - 2; ++i)
-    a.push_back(b.getAffineDimExpr(i));
-  c = a;
-  a.append({m, k});
-  if (op.getTransposeB())
-    c.append({n, k});
-  else
-    c.append({k, n});
-  return buildReduce(b, op.getLoc(), type, kernel::Combine::sum,
-                     {MapInput{left, AffineMap::get(rank + 1, 0, a, b.getContext())}, MapInput{right, AffineMap::get(rank + 1, 0, c, b.getContext())}},
-                     shapeOf(left).back(),
-                     [&](OpBuilder &inner, ValueRange args) -> Value { return arith::MulFOp::create(inner, op.getLoc(), args[0], args[1]); });
-}
-
 Value Former::form(nn::AdaptiveAvgPoolOp op) {
   if (op.getLayout() != nn::Layout::nhwc)
     return noKernel(op, "layout nhwc", "nchw");

@@ -53,6 +53,19 @@ public:
   mlir::Value form(nn::LayerNormOp op);
   mlir::Value form(nn::SoftmaxOp op);
   mlir::Value form(nn::L2NormalizeOp op);
+  mlir::Value form(nn::UnaryVjpOp op);
+  mlir::Value form(nn::ClampVjpOp op);
+  mlir::Value form(nn::ExtremeVjpOp op);
+  mlir::Value form(nn::LinearVjpOp op);
+  mlir::Value form(nn::Conv2dVjpOp op);
+  mlir::Value form(nn::GroupNormVjpOp op);
+  mlir::Value form(nn::LayerNormVjpOp op);
+  mlir::Value form(nn::SoftmaxVjpOp op);
+  mlir::Value form(nn::L2NormalizeVjpOp op);
+  mlir::Value form(nn::ReduceMaxVjpOp op);
+  mlir::Value form(nn::SliceVjpOp op);
+  mlir::Value form(nn::ResizeNearestVjpOp op);
+  mlir::Value form(nn::AdaptiveAvgPoolVjpOp op);
 
 private:
   bool formBlock(mlir::Block &block);

@@ -8,6 +8,8 @@ namespace hb {
 
 /// The named function of a float; see nn.unary for the definitions.
 mlir::Value emitUnary(mlir::OpBuilder &builder, mlir::Location where, nn::UnaryKind kind, mlir::Value x);
+/// The derivative of the named function; 0 at the corners of relu and abs.
+mlir::Value emitDerivative(mlir::OpBuilder &builder, mlir::Location where, nn::UnaryKind kind, mlir::Value x);
 /// The named function of two scalars of one type (float or i64); `eq` yields i64.
 mlir::Value emitBinary(mlir::OpBuilder &builder, mlir::Location where, nn::BinaryKind kind, mlir::Value lhs, mlir::Value rhs);
 /// Widens, narrows or converts a scalar to `type`; a scalar of that type is returned as it is.

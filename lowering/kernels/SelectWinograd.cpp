@@ -62,7 +62,7 @@ struct SelectWinograd : impl::HbSelectWinogradBase<SelectWinograd> {
     Type f32 = b.getF32Type();
     auto packed = kernel::PackedAttr::get(b.getContext(), t.layout);
     auto transformedType = RankedTensorType::get(weight, f32, packed);
-    Value transformed = kernel::WeightOp::create(b, stored.getLoc(), transformedType, stored.getSources());
+    Value transformed = kernel::WeightOp::create(b, stored.getLoc(), transformedType, stored.getSources(), stored.getTransposed());
     b.setInsertionPoint(op);
     Location where = op.getLoc();
     int64_t m[] = {t.rows, t.columns};

@@ -33,7 +33,7 @@ static void collectSources(Value value, SmallVectorImpl<Attribute> &sources, Sma
     collectSources(operand, sources, elements);
 }
 
-Value WeightTable::get(Value parameter, ArrayRef<int64_t> shape, kernel::WeightLayout layout, Type element) {
+Value WeightTable::get(Value parameter, ArrayRef<int64_t> shape, kernel::WeightLayout layout, Type element, bool transposed) {
   SmallVector<Attribute> sources;
   SmallVector<Type> elements;
   collectSources(parameter, sources, elements);
@@ -44,9 +44,9 @@ Value WeightTable::get(Value parameter, ArrayRef<int64_t> shape, kernel::WeightL
     encoding = kernel::PackedAttr::get(builder_.getContext(), layout);
   auto type = RankedTensorType::get(shape, element, encoding);
   Attribute key = builder_.getArrayAttr(sources);
-  Value &weight = known_[{key, type}];
+  Value &weight = (transposed ? transposed_ : known_)[{key, type}];
   if (!weight)
-    weight = kernel::WeightOp::create(builder_, parameter.getLoc(), type, cast<ArrayAttr>(key));
+    weight = kernel::WeightOp::create(builder_, parameter.getLoc(), type, cast<ArrayAttr>(key), transposed);
   return weight;
 }
 

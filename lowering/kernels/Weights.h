@@ -18,7 +18,8 @@ public:
 
   /// The parameter as logical `shape` in `layout`. Element type: as stored for packed layouts (f32 when sources differ, are
   /// f64, or the layout demands it); `element` overrides.
-  mlir::Value get(mlir::Value parameter, llvm::ArrayRef<int64_t> shape, kernel::WeightLayout layout, mlir::Type element = {});
+  /// `transposed`: `shape` is that of the adjoint contraction's weight, axes 0 and 1 exchanged.
+  mlir::Value get(mlir::Value parameter, llvm::ArrayRef<int64_t> shape, kernel::WeightLayout layout, mlir::Type element = {}, bool transposed = false);
   /// Dense f32, in the shape `parameter` has: biases, norms, positions, and everything a map reads.
   mlir::Value dense(mlir::Value parameter);
   /// Dense as stored: embedding tables.
@@ -27,7 +28,7 @@ public:
 
 private:
   mlir::OpBuilder builder_;
-  llvm::DenseMap<std::pair<mlir::Attribute, mlir::Type>, mlir::Value> known_;
+  llvm::DenseMap<std::pair<mlir::Attribute, mlir::Type>, mlir::Value> known_, transposed_;
 };
 
 } // namespace hb

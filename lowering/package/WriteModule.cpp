@@ -33,6 +33,8 @@ static json weightsJson(ModuleOp module) {
   for (auto entry : table.getAsRange<DictionaryAttr>()) {
     json weight = tensorJson(cast<RankedTensorType>(entry.getAs<TypeAttr>("type").getValue()));
     weight["layout"] = entry.getAs<StringAttr>("layout").str();
+    if (entry.getAs<BoolAttr>("transposed").getValue())
+      weight["transposed"] = true;
     weight["sources"] = json::array();
     for (auto source : entry.getAs<ArrayAttr>("sources").getAsRange<kernel::SourceAttr>()) {
       json item = tensorJson(source.getType());

@@ -8,12 +8,15 @@ namespace hb {
 
 plan::WeightAttr Tables::weight(kernel::WeightOp op) {
   auto type = cast<RankedTensorType>(op.getType());
-  auto [entry, isNew] = weightNumbers_.try_emplace({op.getSources(), type}, weights_.size());
+  Builder b(op.getContext());
+  // The same sources read both ways are two weights.
+  ArrayAttr key = op.getTransposed() ? b.getArrayAttr({op.getSources(), b.getUnitAttr()}) : op.getSources();
+  auto [entry, isNew] = weightNumbers_.try_emplace({key, type}, weights_.size());
   if (isNew) {
-    Builder b(op.getContext());
     auto packed = dyn_cast_if_present<kernel::PackedAttr>(type.getEncoding());
     auto layout = packed ? packed.getLayout() : kernel::WeightLayout::dense;
     weights_.push_back(b.getDictionaryAttr({b.getNamedAttr("sources", op.getSources()), b.getNamedAttr("layout", b.getStringAttr(stringifyEnum(layout))),
+                                            b.getNamedAttr("transposed", b.getBoolAttr(op.getTransposed())),
                                             b.getNamedAttr("type", TypeAttr::get(RankedTensorType::get(type.getShape(), type.getElementType())))}));
   }
   return plan::WeightAttr::get(op.getContext(), entry->second);

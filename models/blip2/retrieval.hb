@@ -69,7 +69,7 @@ entry blip2_itm for Blip2ForImageTextRetrieval (pixel_values: tensor[B, 3, S, S]
 }
 
 /// Both rewards of pictures in 0…1; the vision tower runs once.
-entry blip2_reward for Blip2ForImageTextRetrieval (image: tensor[B, 3, h, w], input_ids: tensor[B, L; i64], attention_mask: tensor[B, L; i64])
+entry blip2_reward for Blip2ForImageTextRetrieval (image: tensor[B, 3, h, w], input_ids: tensor[B, L; i64], attention_mask: tensor[B, L; i64]) vjp image
     where B = 1, h = config.vision_config.get("image_size", 224), w = config.vision_config.get("image_size", 224)
     -> (itc: tensor[B], itm: tensor[B]) {
   let model = Blip2ForImageTextRetrieval(config)

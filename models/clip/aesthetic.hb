@@ -21,7 +21,7 @@ module AestheticHead(config) {
 
 /// Aesthetic score of pictures in 0…1: the head on embedding / norm.
 entry aesthetic_score for CLIPVisionModelWithProjection (image: tensor[B, 3, h, w])
-    if has_file(config, "aesthetic_head.safetensors")
+    if has_file(config, "aesthetic_head.safetensors") vjp image
     where B = 1, h = vision.image_size(config), w = vision.image_size(config)
     -> (score: tensor[B]) {
   let tower = vision.CLIPVisionModelWithProjection(config)

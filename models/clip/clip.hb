@@ -34,7 +34,7 @@ entry image_encode for CLIPModel (pixel_values: tensor[B, C, S, S])
 }
 
 /// How well pictures in 0…1 fit texts: exp(logit_scale)·cosine, and the cosine.
-entry clip_score for CLIPModel (image: tensor[B, 3, h, w], input_ids: tensor[B, T; i64])
+entry clip_score for CLIPModel (image: tensor[B, 3, h, w], input_ids: tensor[B, T; i64]) vjp image
     where B = 1, T = min(77, config.text_config.get("max_position_embeddings", 77)),
           h = vision.image_size(config.vision_config), w = vision.image_size(config.vision_config)
     -> (score: tensor[B], cosine: tensor[B]) {
@@ -44,7 +44,7 @@ entry clip_score for CLIPModel (image: tensor[B, 3, h, w], input_ids: tensor[B, 
 }
 
 /// Cosine between the embeddings of two pictures in 0…1. The reference carries no gradient.
-entry clip_image_similarity for CLIPModel (image: tensor[B, 3, h, w], reference: tensor[B, 3, h, w])
+entry clip_image_similarity for CLIPModel (image: tensor[B, 3, h, w], reference: tensor[B, 3, h, w]) vjp image
     where B = 1, h = vision.image_size(config.vision_config), w = vision.image_size(config.vision_config)
     -> (cosine: tensor[B]) {
   let model = CLIPModel(config)

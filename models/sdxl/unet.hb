@@ -85,7 +85,7 @@ fn pooled_width(config) -> int { config.projection_class_embeddings_input_dim - 
 
 /// One noise prediction. Time steps and picture sizes are float32 in every compilation: bfloat16 has no 999.
 entry unet for UNet2DConditionModel (sample: tensor[B, C, H, W], timestep: tensor[B; f32], encoder_hidden_states: tensor[B, T, D], text_embeds: tensor[B, P],
-                                     time_ids: tensor[B, 6; f32])
+                                     time_ids: tensor[B, 6; f32]) vjp sample
     where B = 1, T = 77, H = sample_sides(config)[0], W = sample_sides(config)[1],
           fixed C = config.in_channels, fixed D = config.cross_attention_dim, fixed P = pooled_width(config)
     -> (sample: tensor[B, O, H, W]) {

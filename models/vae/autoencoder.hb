@@ -59,7 +59,7 @@ module AutoencoderKL(config) {
 }
 
 /// Latents already divided by scaling_factor to pictures.
-entry vae_decode for AutoencoderKL (latents: tensor[B, C, H, W])
+entry vae_decode for AutoencoderKL (latents: tensor[B, C, H, W]) vjp latents
     where B = 1, fixed C = config.latent_channels, H = div(sample_sides(config)[0], scale(config)), W = div(sample_sides(config)[1], scale(config))
     -> (image: tensor[B, O, h, w]) {
   AutoencoderKL(config).decode(latents)

@@ -42,6 +42,7 @@ struct WeightSpec {
   WeightLayout layout = WeightLayout::Dense;
   DType dtype = DType::F32;    ///< of the packed elements
   std::vector<int64_t> shape;  ///< logical, of all sources together
+  bool transposed = false;     ///< axes 0 and 1 of the sources are exchanged, taps reversed
 };
 
 /// A linear that has a run-time adapter slot.

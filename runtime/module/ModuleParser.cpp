@@ -137,7 +137,14 @@ private:
     spec.shape = shape(o, "shape", dtypeSize(spec.dtype));
     // A source may carry axes of extent 1 that the weight lacks (a 1×1 convolution used as a linear), so rows and the length and
     // order of the reduction are compared, not the shapes.
-    Rows whole = rowsOf(spec.shape), sum{0, whole.length, whole.taps};
+    spec.transposed = o.boolean("transposed", false);
+    if (spec.transposed && (spec.layout == WeightLayout::Dense || spec.layout == WeightLayout::GatedPanel16 || spec.shape.size() < 2))
+      o.fail("transposed", "a weight in panels or planes", o.string("layout"));
+    // As the sources spell it: rows are axis 1 of a transposed weight.
+    std::vector<int64_t> stored = spec.shape;
+    if (spec.transposed)
+      std::swap(stored[0], stored[1]);
+    Rows whole = rowsOf(stored), sum{0, whole.length, whole.taps};
     uint64_t elements = 0;
     each(o, "sources", [&](JsonObject s) {
       WeightSource source{s.string("scope"), s.string("key"), dtype(s), shape(s, "shape", dtypeSize(dtype(s)))};

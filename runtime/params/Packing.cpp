@@ -77,6 +77,38 @@ PanelRows panelRows(const WeightSpec &spec, std::span<const SourceData> sources,
   return out;
 }
 
+/// Sixteen rows of a transposed weight, gathered from the columns of its sources into `buffer`: lane by lane, in the order in which a
+/// stored weight of the transposed shape would have them (channels, then taps; the taps reversed).
+PanelRows transposedRows(const WeightSpec &spec, std::span<const SourceData> sources, int64_t panel, std::vector<std::byte> &buffer) {
+  Matrix m = matrixOf(spec.shape);
+  int64_t first = panel * kPanelLanes, valid = std::min(kPanelLanes, m.rows - first), element = static_cast<int64_t>(dtypeSize(spec.dtype));
+  buffer.resize(static_cast<size_t>(kPanelLanes * m.k * element));
+  std::vector<float> wide(static_cast<size_t>(kPanelLanes * m.taps));
+  std::vector<std::byte> run(wide.size() * static_cast<size_t>(element));
+  int64_t channel = 0; // of the transposed weight: a row of the sources
+  for (size_t s = 0; s < sources.size(); ++s) {
+    Matrix stored = matrixOf(spec.sources[s].shape);
+    int64_t from = static_cast<int64_t>(dtypeSize(sources[s].dtype));
+    for (int64_t row = 0; row < stored.rows; ++row, ++channel) {
+      const std::byte *data = sources[s].data + (row * stored.k + first * m.taps) * from;
+      if (sources[s].dtype != spec.dtype) {
+        convertToFloat(sources[s].dtype, data, valid * m.taps, wide.data());
+        convertFromFloat(spec.dtype, wide.data(), valid * m.taps, run.data());
+        data = run.data();
+      }
+      for (int64_t lane = 0; lane < valid; ++lane)
+        for (int64_t tap = 0; tap < m.taps; ++tap)
+          std::memcpy(buffer.data() + (lane * m.k + channel * m.taps + tap) * element, data + (lane * m.taps + m.taps - 1 - tap) * element, element);
+    }
+  }
+  PanelRows out;
+  for (int64_t lane = 0; lane < valid; ++lane) {
+    out.data[lane] = buffer.data() + lane * m.k * element;
+    out.dtype[lane] = spec.dtype;
+  }
+  return out;
+}
+
 template <typename Element> void packPanelLanes(const WeightSpec &spec, const PanelRows &rows, const Matrix &m, Element *panel) {
   static constexpr std::byte kZeros[kBlock * sizeof(Element)] = {};
   std::byte converted[kPanelLanes][kBlock * sizeof(Element)];
@@ -114,9 +146,10 @@ template <typename Element> void packPanelLanes(const WeightSpec &spec, const Pa
 
 void packPanels(const WeightSpec &spec, std::span<const SourceData> sources, std::byte *target, int64_t begin, int64_t end) {
   int64_t rows = matrixOf(spec.shape).rows;
-  Matrix m = matrixOf(spec.sources[0].shape);
+  Matrix m = spec.transposed ? matrixOf(spec.shape) : matrixOf(spec.sources[0].shape);
+  std::vector<std::byte> buffer;
   for (int64_t p = begin; p < end; ++p) {
-    PanelRows lanes = panelRows(spec, sources, rows, p);
+    PanelRows lanes = spec.transposed ? transposedRows(spec, sources, p, buffer) : panelRows(spec, sources, rows, p);
     if (dtypeSize(spec.dtype) == 2)
       packPanelLanes(spec, lanes, m, reinterpret_cast<uint16_t *>(target) + p * m.k * kPanelLanes);
     else
@@ -147,8 +180,9 @@ void packWinograd(const WeightSpec &spec, std::span<const SourceData> sources, s
   int64_t planeSize = roundUp(all.rows, kPanelLanes) * all.channels;
   std::vector<float> taps(kPanelLanes * all.k); // [lane][channel][9]
   float lanes[9 * kPanelLanes];
+  std::vector<std::byte> buffer;
   for (int64_t p = begin; p < end; ++p) {
-    PanelRows rows = panelRows(spec, sources, all.rows, p);
+    PanelRows rows = spec.transposed ? transposedRows(spec, sources, p, buffer) : panelRows(spec, sources, all.rows, p);
     for (int64_t lane = 0; lane < kPanelLanes; ++lane) {
       float *row = taps.data() + lane * all.k;
       if (rows.data[lane])

@@ -48,7 +48,7 @@ std::string WeightStore::identityOf(const std::string &scope, const Network &net
     text += fileIdentity(file);
   for (size_t index : network.weights) {
     const WeightSpec &spec = module_.weights[index];
-    text += std::to_string(static_cast<int>(spec.layout)) + " " + std::string(dtypeName(spec.dtype)) + " " + extents(spec.shape);
+    text += std::to_string(static_cast<int>(spec.layout)) + " " + std::string(dtypeName(spec.dtype)) + " " + extents(spec.shape) + (spec.transposed ? " transposed" : "");
     for (const WeightSource &source : spec.sources)
       text += " " + source.key + ":" + std::string(dtypeName(source.dtype)) + ":" + extents(source.shape);
     text += "\n";

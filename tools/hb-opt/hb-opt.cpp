@@ -1,5 +1,6 @@
 // hb-opt: reads MLIR text, runs the passes named on the command line (ours and upstream's), writes MLIR text.
 #include "dialects/nn/Nn.h"
+#include "lowering/differentiate/Passes.h"
 #include "lowering/fuse/Passes.h"
 #include "lowering/simplify/Passes.h"
 #ifdef HB_OPT_KERNELS
@@ -19,9 +20,10 @@ int main(int argc, char **argv) {
   mlir::registerAllDialects(registry);
   mlir::registerAllExtensions(registry);
   mlir::registerAllPasses();
-  registry.insert<hb::nn::NnDialect>();
+  registry.insert<hb::grad::GradDialect, hb::nn::NnDialect>();
   hb::registerSimplifyPasses();
   hb::registerFusePasses();
+  hb::registerDifferentiatePasses();
 #ifdef HB_OPT_KERNELS
   registry.insert<hb::kernel::KernelDialect, hb::plan::PlanDialect>();
   hb::registerHbKernelsPasses();

@@ -24,7 +24,7 @@ struct Options {
 int reduceFile(const Options &options) {
   mlir::DialectRegistry registry;
   mlir::registerAllDialects(registry);
-  registry.insert<hb::nn::NnDialect, hb::kernel::KernelDialect, hb::plan::PlanDialect>();
+  registry.insert<hb::grad::GradDialect, hb::nn::NnDialect, hb::kernel::KernelDialect, hb::plan::PlanDialect>();
   mlir::MLIRContext context(registry);
   context.allowUnregisteredDialects();
   mlir::ParserConfig config(&context, !options.noVerify);

@@ -66,9 +66,6 @@ void requireSupported(const CompileOptions &options) {
     refuse("--steps", "a training entry");
   if (!options.memoryBudget.empty())
     refuse("--memory-budget", options.memoryBudget);
-  for (const std::string &entry : options.model.import.entries)
-    if (entry.ends_with("_vjp") || entry.ends_with("_and_grad"))
-      refuse("--entry", entry);
 }
 
 /// `generate` runs the encoders too: they are compiled with it, under the names import gives them.

@@ -5,6 +5,7 @@
 
 #include "dialects/nn/Nn.h"
 #include "dialects/nn/reference/Evaluator.h"
+#include "lowering/differentiate/Passes.h"
 #include "lowering/fuse/Passes.h"
 #include "lowering/simplify/Passes.h"
 #include "runtime/base/Error.h"
@@ -128,7 +129,7 @@ int eval(EvalOptions &options) {
   options.model.finish();
   options.model.import.entries = {options.entry};
   mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
-  context.loadDialect<nn::NnDialect, mlir::func::FuncDialect>();
+  context.loadDialect<grad::GradDialect, nn::NnDialect, mlir::func::FuncDialect>();
   DiagnosticSink sink;
   bool text = std::filesystem::path(options.model.import.model).extension() == ".mlir";
   mlir::OwningOpRef<mlir::ModuleOp> module = text ? mlir::parseSourceFile<mlir::ModuleOp>(options.model.import.model, &context)
@@ -140,6 +141,8 @@ int eval(EvalOptions &options) {
     buildSimplifyPhase(passes);
   if (options.after == "fuse")
     buildFusePhase(passes);
+  // The evaluator computes gradients as the ops that differentiation makes of them.
+  buildDifferentiatePhase(passes);
   if (mlir::failed(passes.run(*module)))
     return static_cast<int>(ExitCode::Internal);
   auto function = module->lookupSymbol<mlir::func::FuncOp>(options.entry);
