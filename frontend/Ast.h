@@ -78,6 +78,7 @@ struct Parameter {
   std::string name;
   Span span;
   std::unique_ptr<Type> type; ///< null: any
+  ExprPtr condition;          ///< of an entry's input: it exists only when this holds
   ExprPtr fallback;
 };
 

@@ -198,6 +198,36 @@ Value weightsFile(Call &call) {
   return component->config;
 }
 
+/// record(names, values): a record of computed names; keys(r) and values(r) are its two lists.
+Value makeRecord(Call &call) {
+  Arguments a(call);
+  const List &names = a.list(0), &values = a.list(1);
+  if (names.size() != values.size())
+    a.e.fail(127, a.span(1), std::to_string(names.size()) + " values, one for each name", std::to_string(values.size()), "");
+  Record made;
+  for (size_t i = 0; i < names.size(); ++i) {
+    const std::string &name = a.e.text(names[i], a.span(0), "a name");
+    if (made.find(name))
+      a.e.fail(114, a.span(0), "different names", "\"" + printable(name) + "\" twice", "");
+    made.entries.emplace_back(name, values[i]);
+  }
+  return made;
+}
+
+template <typename Item> Value listOf(Call &call, Item item) {
+  Arguments a(call);
+  const Record *record = a.value(0).record();
+  if (!record)
+    a.e.wrongKind(a.value(0), a.span(0), "a record", a.what(0));
+  List list;
+  for (const auto &entry : record->entries)
+    list.push_back(item(entry));
+  return list;
+}
+
+Value keys(Call &call) { return listOf(call, [](const auto &entry) { return Value(entry.first); }); }
+Value values(Call &call) { return listOf(call, [](const auto &entry) { return entry.second; }); }
+
 Value hasFile(Call &call) {
   Arguments a(call);
   return isPlainName(a.text(1)) && isFile(joinPath(componentArgument(a, 0)->folder, a.text(1)));
@@ -224,6 +254,9 @@ Value storedShape(Call &call) {
 }
 
 const Builtin kRows[] = {
+    {"record", "names values", makeRecord},
+    {"keys", "record", keys},
+    {"values", "record", values},
     {"len", "list", length},
     {"reverse", "list", reverse},
     {"contains", "list value", contains},

@@ -344,7 +344,82 @@ template <typename Op> Value mark(Call &call) {
   return TensorValue{Op::create(a.e.builder, a.location(), tensor->value.getType(), tensor->value)};
 }
 
+/// The float tensors of a tensor, list or record, in order.
+void collectTensors(Arguments &a, size_t i, const Value &value, std::vector<mlir::Value> &tensors) {
+  if (const List *list = value.list()) {
+    for (const Value &item : *list)
+      collectTensors(a, i, item, tensors);
+  } else if (const Record *record = value.record()) {
+    for (const auto &entry : record->entries)
+      collectTensors(a, i, entry.second, tensors);
+  } else {
+    tensors.push_back(a.e.tensorOf(value, a.span(i), a.what(i)));
+    if (!llvm::isa<mlir::FloatType>(elementOf(tensors.back())))
+      a.e.wrongKind(value, a.span(i), "float tensors", a.what(i));
+  }
+}
+
+/// `like` with its tensors replaced by `tensors`, in order.
+Value withTensors(const Value &like, llvm::ArrayRef<mlir::Value> tensors, size_t &next) {
+  if (const List *list = like.list()) {
+    List items;
+    for (const Value &item : *list)
+      items.push_back(withTensors(item, tensors, next));
+    return items;
+  }
+  if (const Record *record = like.record()) {
+    Record made;
+    for (const auto &[name, item] : record->entries)
+      made.entries.emplace_back(name, withTensors(item, tensors, next));
+    return made;
+  }
+  return TensorValue{tensors[next++]};
+}
+
+Value gradients(Arguments &a, size_t wrtIndex, llvm::ArrayRef<mlir::Value> of, llvm::ArrayRef<mlir::Value> cotangents) {
+  std::vector<mlir::Value> wrt;
+  collectTensors(a, wrtIndex, a.value(wrtIndex), wrt);
+  llvm::SmallVector<mlir::Type> types;
+  for (mlir::Value value : wrt)
+    types.push_back(value.getType());
+  auto op = grad::VjpOp::create(a.e.builder, a.location(), types, of, cotangents, wrt);
+  size_t next = 0;
+  return withTensors(a.value(wrtIndex), std::vector<mlir::Value>(op.getGradients().begin(), op.getGradients().end()), next);
+}
+
+/// vjp(y, cotangent, wrt: x): Σ cotangent·∂y/∂x, in the form of `wrt` (a tensor, list or record).
+Value vjp(Call &call) {
+  Arguments a(call);
+  mlir::Value y = a.real(0), cotangent = a.real(1);
+  if (y.getType() != cotangent.getType())
+    a.mismatch(1, "a cotangent " + describeType(y.getType()), describeType(cotangent.getType()));
+  return gradients(a, 2, y, cotangent);
+}
+
+/// value_and_grad(loss, wrt: x): the scalar itself and its gradients in the form of `wrt`.
+Value valueAndGrad(Call &call) {
+  Arguments a(call);
+  mlir::Value loss = a.real(0);
+  if (!shapeOf(loss).empty())
+    a.mismatch(0, "a scalar", describeType(loss.getType()));
+  mlir::Value one = a.e.splat(1, {}, elementOf(loss));
+  return List{Value(TensorValue{loss}), gradients(a, 1, loss, one)};
+}
+
+/// adapters(network): the LoRA factors that the network has read so far, by `<module path>.lora_A.weight`.
+Value adapters(Call &call) {
+  Arguments a(call);
+  auto *instance = a.value(0).as<Instance *>();
+  if (!instance)
+    a.e.wrongKind(a.value(0), a.span(0), "a module instance", a.what(0));
+  Record record;
+  for (auto &[name, factor] : a.e.adapterFactors(a.e.componentOf(*instance)->scope))
+    record.entries.emplace_back(name, TensorValue{factor});
+  return record;
+}
+
 const Builtin kRows[] = {
+    {"vjp", "y cotangent wrt", vjp}, {"value_and_grad", "loss wrt", valueAndGrad}, {"adapters", "network", adapters},
     {"silu", "x", unary}, {"gelu", "x", unary}, {"quick_gelu", "x", unary}, {"exp", "x", unary}, {"log", "x", unary}, {"sin", "x", unary}, {"cos", "x", unary},
     {"sqrt", "x", unary}, {"sigmoid", "x", unary}, {"tanh", "x", unary}, {"relu", "x", unary}, {"abs", "x", unary},
     {"eq", "ids value", equalIds},

@@ -78,9 +78,16 @@ public:
     bool vjp = false;
   };
   void elaborateEntry(const EntryPlan &plan);
+  struct EntryInput {
+    std::string name;
+    std::optional<double> fallback; ///< of a scalar input: its value when the caller gives none
+  };
+  Value settings() const;
+  /// The LoRA factors that the function under construction reads so far, as `<module path>.lora_A.weight`; `scope` empty: of all networks.
+  std::vector<std::pair<std::string, mlir::Value>> adapterFactors(const std::string &scope);
   /// Appends to a function under construction what turns NAME into NAME_vjp: a cotangent input for each output, and the gradients of the
   /// entry's `vjp` inputs and of all adapter factors behind the outputs.
-  void appendVjp(const ast::Entry &entry, std::vector<std::string> &arguments, llvm::SmallVectorImpl<mlir::Value> &outputs, std::vector<std::string> &names);
+  void appendVjp(const ast::Entry &entry, std::vector<EntryInput> &arguments, llvm::SmallVectorImpl<mlir::Value> &outputs, std::vector<std::string> &names);
   void checkParameters(size_t firstParam, size_t firstInstance);
   /// True when the entry's `if` holds.
   bool conditionHolds(const ast::Entry &entry, FileScope *file, Component *component);

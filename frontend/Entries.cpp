@@ -33,11 +33,23 @@ void Elaborator::collectDims(const ast::Expr &expr, std::vector<std::pair<std::s
       collectDims(*item, names);
 }
 
+/// What was asked for on the command line, as the record `options`; what was not given is none.
+Value Elaborator::settings() const {
+  auto count = [](int value) { return value > 0 ? Value(int64_t{value}) : Value(); };
+  List rewards;
+  for (const auto &[name, folder] : options.rewards)
+    rewards.push_back(name);
+  Record record;
+  record.entries = {{"steps", count(options.steps)}, {"grad_steps", count(options.gradSteps)}, {"rewards", Value(std::move(rewards))}};
+  return Value(std::move(record));
+}
+
 bool Elaborator::conditionHolds(const ast::Entry &entry, FileScope *file, Component *component) {
   if (!entry.condition)
     return true;
   Frame frame;
   frame.set("config", component->config);
+  frame.set("options", settings());
   entryComponent = component;
   return boolean(evaluate(*entry.condition, Env{&frame, nullptr, file}), entry.condition->span, "the condition of the entry");
 }
@@ -52,6 +64,7 @@ void Elaborator::elaborateEntry(const EntryPlan &plan) {
   Frame frame;
   Env env{&frame, nullptr, plan.file};
   frame.set("config", plan.component->config);
+  frame.set("options", settings());
 
   // Sizes: the entry's own bindings in order, then whatever else its inputs name.
   for (const ast::Binding &binding : entry.bindings) {
@@ -78,8 +91,16 @@ void Elaborator::elaborateEntry(const EntryPlan &plan) {
       frame.set(binding.name, Poison{});
     }
   }
-  std::vector<std::string> unbound;
+  // Inputs that exist only in some compilations (those of a reward) bind no sizes in the others.
+  std::vector<const ast::Parameter *> present;
   for (const ast::Parameter &parameter : function.parameters)
+    if (!parameter.condition || boolean(evaluate(*parameter.condition, env), parameter.condition->span, "the condition of the input"))
+      present.push_back(&parameter);
+    else
+      frame.set(parameter.name.substr(0, parameter.name.find('.')), Value());
+  std::vector<std::string> unbound;
+  for (const ast::Parameter *at : present) {
+    const ast::Parameter &parameter = *at;
     for (size_t i = 0; parameter.type && i < parameter.type->dims.size(); ++i) {
       std::vector<std::pair<std::string, Span>> names;
       collectDims(*parameter.type->dims[i], names);
@@ -97,6 +118,7 @@ void Elaborator::elaborateEntry(const EntryPlan &plan) {
           unbound.push_back(name);
       }
     }
+  }
   if (!unbound.empty()) {
     for (const std::string &name : unbound)
       sink.report({701, {}, "--dim " + name + "=SIZE", "no size for the dimension " + name, "give it on the command line", {{entry.span, "the entry is declared here"}}, "entry " + plan.name + ", dimension " + name});
@@ -105,7 +127,8 @@ void Elaborator::elaborateEntry(const EntryPlan &plan) {
 
   // The function; its type is final once the body is known.
   llvm::SmallVector<mlir::Type> inputs;
-  for (const ast::Parameter &parameter : function.parameters) {
+  for (const ast::Parameter *at : present) {
+    const ast::Parameter &parameter = *at;
     if (!parameter.type || parameter.type->kind != ast::TypeKind::Tensor)
       fail(122, parameter.span, "a tensor[…] type: the inputs of an entry are tensors", "another type", "");
     std::vector<int64_t> shape;
@@ -119,12 +142,18 @@ void Elaborator::elaborateEntry(const EntryPlan &plan) {
   functionBlock_ = func.addEntryBlock();
   builder.setInsertionPointToStart(functionBlock_);
   std::map<std::string, Record> groups;
-  std::vector<std::string> argumentNames;
+  std::vector<EntryInput> arguments;
   for (size_t i = 0; i < inputs.size(); ++i) {
-    const std::string &name = function.parameters[i].name;
-    argumentNames.push_back(name);
+    const ast::Parameter &parameter = *present[i];
+    const std::string &name = parameter.name;
+    arguments.push_back({name, {}});
+    if (parameter.fallback) {
+      if (mlir::cast<mlir::RankedTensorType>(inputs[i]).getRank() != 0)
+        fail(122, parameter.fallback->span, "a default for a scalar input", "one for a tensor", "");
+      arguments.back().fallback = number(evaluate(*parameter.fallback, env), parameter.fallback->span, "the default of " + name);
+    }
     mlir::Value argument = func.getArgument(i);
-    argument.setLoc(location(function.parameters[i].span));
+    argument.setLoc(location(parameter.span));
     // `blip2.input_ids` is the entry `input_ids` of a record named `blip2`.
     size_t dot = name.find('.');
     if (dot == std::string::npos)
@@ -150,52 +179,71 @@ void Elaborator::elaborateEntry(const EntryPlan &plan) {
   if (!finished)
     return;
 
-  List values = function.tupleResult || (!function.hasResults && result.list()) ? *result.list() : List{result};
+  List values;
+  std::vector<std::string> recordNames; // of an entry without declared results
+  if (const Record *record = result.record(); record && !function.hasResults) {
+    for (const auto &[name, value] : record->entries) {
+      recordNames.push_back(name);
+      values.push_back(value);
+    }
+  } else {
+    values = function.tupleResult || (!function.hasResults && result.list()) ? *result.list() : List{result};
+  }
   llvm::SmallVector<mlir::Value> outputs;
   for (const Value &value : values)
     outputs.push_back(tensorOf(value, function.body->span, "a result of the entry"));
   std::vector<std::string> names;
   for (size_t i = 0; i < outputs.size(); ++i) {
-    std::string name = i < function.results.size() ? function.results[i].name : "";
+    std::string name = i < function.results.size() ? function.results[i].name : i < recordNames.size() ? recordNames[i] : "";
     names.push_back(!name.empty() ? name : outputs.size() == 1 ? "result" : "result" + std::to_string(i));
   }
   if (plan.vjp)
-    appendVjp(entry, argumentNames, outputs, names);
+    appendVjp(entry, arguments, outputs, names);
   mlir::func::ReturnOp::create(builder, place, outputs);
   // The argument attributes are set once the function has its final type: their number must agree with it.
   func.setFunctionType(builder.getFunctionType(functionBlock_->getArgumentTypes(), mlir::ValueRange(outputs).getTypes()));
-  for (size_t i = 0; i < argumentNames.size(); ++i)
-    func.setArgAttr(i, "nn.name", builder.getStringAttr(argumentNames[i]));
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    func.setArgAttr(i, "nn.name", builder.getStringAttr(arguments[i].name));
+    if (arguments[i].fallback)
+      func.setArgAttr(i, "nn.default", builder.getF64FloatAttr(*arguments[i].fallback));
+  }
   for (size_t i = 0; i < names.size(); ++i)
     func.setResultAttr(i, "nn.name", builder.getStringAttr(names[i]));
 }
 
-void Elaborator::appendVjp(const ast::Entry &entry, std::vector<std::string> &arguments, llvm::SmallVectorImpl<mlir::Value> &outputs,
+std::vector<std::pair<std::string, mlir::Value>> Elaborator::adapterFactors(const std::string &scope) {
+  std::vector<std::pair<std::string, mlir::Value>> factors;
+  functionBlock_->walk([&](nn::ParamOp param) {
+    llvm::StringRef from = param.getScope(), key = param.getKey();
+    if (from.consume_front("adapter:") && (scope.empty() || from == scope) && !key.ends_with(".lora_scale"))
+      factors.emplace_back((key + ".weight").str(), param.getResult());
+  });
+  return factors;
+}
+
+void Elaborator::appendVjp(const ast::Entry &entry, std::vector<EntryInput> &arguments, llvm::SmallVectorImpl<mlir::Value> &outputs,
                            std::vector<std::string> &names) {
   mlir::Location place = location(entry.span);
   llvm::SmallVector<mlir::Value> cotangents, wrt;
   std::vector<std::string> gradientNames;
-  size_t inputs = entry.function.parameters.size();
+  size_t inputs = arguments.size();
   for (size_t i = 0; i < outputs.size(); ++i) {
     cotangents.push_back(functionBlock_->addArgument(outputs[i].getType(), place));
-    arguments.push_back(outputs.size() == 1 ? "cotangent" : "cotangent." + names[i]);
+    arguments.push_back({outputs.size() == 1 ? "cotangent" : "cotangent." + names[i], {}});
   }
   for (const auto &[name, span] : entry.vjp) {
     size_t at = 0;
-    while (at < inputs && entry.function.parameters[at].name != name)
+    while (at < inputs && arguments[at].name != name)
       ++at;
     if (at == inputs)
       fail(120, span, "an input of the entry", "\"" + name + "\"", "");
     wrt.push_back(functionBlock_->getArgument(at));
     gradientNames.push_back("grad." + name);
   }
-  functionBlock_->walk([&](nn::ParamOp param) {
-    llvm::StringRef key = param.getKey();
-    if (param.getScope().starts_with("adapter:") && !key.ends_with(".lora_scale")) {
-      wrt.push_back(param.getResult());
-      gradientNames.push_back(("grad." + key + ".weight").str());
-    }
-  });
+  for (const auto &[name, factor] : adapterFactors("")) {
+    wrt.push_back(factor);
+    gradientNames.push_back("grad." + name);
+  }
   auto vjp = grad::VjpOp::create(builder, place, mlir::ValueRange(wrt).getTypes(), outputs, cotangents, wrt);
   outputs.append(vjp.getGradients().begin(), vjp.getGradients().end());
   names.insert(names.end(), gradientNames.begin(), gradientNames.end());

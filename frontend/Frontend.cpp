@@ -174,6 +174,9 @@ private:
         folder = path;
     if (folder.empty())
       return nullptr;
+    // A scheduler is no network: its settings are all there is.
+    if (std::string settings = joinPath(folder, "scheduler_config.json"); !isFile(joinPath(folder, "config.json")) && isFile(settings))
+      return makeComponent(name, folder, ModelConfig::read(settings), "");
     ModelConfig config = ModelConfig::read(folder);
     Component *component = makeComponent(name, folder, config, folder);
     component->className = classOf(config);

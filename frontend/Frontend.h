@@ -25,6 +25,7 @@ struct ImportOptions {
   std::string configPath, weightsDir;   ///< of a `.hb` file; weightsDir also replaces a component's weights
   std::string dtype = "f32";            ///< of activations: f32, bf16 or f16
   std::vector<std::pair<std::string, std::string>> rewards; ///< name and folder
+  int steps = 0, gradSteps = 0;         ///< of the training entry; 0: not given
 };
 
 /// The module's attributes: `nn.scopes` ([{name, path, files}]), `nn.model` ({kind, path, class}). One func.func per entry, arguments

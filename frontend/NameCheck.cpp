@@ -40,6 +40,7 @@ public:
     for (const auto &entry : file_.entries) {
       Scope scope(*this);
       add("config");
+      add("options");
       visit(entry->condition.get());
       for (const Binding &binding : entry->bindings) {
         visit(binding.value.get());
@@ -122,6 +123,7 @@ private:
       add(parameter.name.substr(0, dot));
     }
     for (const Parameter &parameter : list) {
+      visit(parameter.condition.get());
       visit(parameter.fallback.get());
       if (parameter.type)
         visit(*parameter.type);

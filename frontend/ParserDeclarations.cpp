@@ -261,6 +261,8 @@ std::vector<Parameter> Parser::parameters() {
       parameter.name += "." + std::string(next().text());
     if (accept(":"))
       parameter.type = std::make_unique<Type>(type());
+    if (acceptWord("if"))
+      parameter.condition = expression();
     if (accept("="))
       parameter.fallback = expression();
     for (const Parameter &other : list)

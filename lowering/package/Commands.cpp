@@ -55,6 +55,8 @@ static json signatureJson(ArrayAttr entries) {
     item["name"] = entry.getAs<StringAttr>("name").str();
     if (auto range = entry.getAs<DenseI64ArrayAttr>("range"))
       item["range"] = std::vector<int64_t>(range.asArrayRef());
+    if (auto fallback = entry.getAs<FloatAttr>("default"))
+      item["default"] = fallback.getValueAsDouble();
     list.push_back(std::move(item));
   }
   return list;

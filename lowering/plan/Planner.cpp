@@ -262,6 +262,8 @@ ArrayAttr Planner::signature(bool inputs) {
     entry.set("type", TypeAttr::get(type));
     if (Attribute range = attribute("kernel.range"))
       entry.set("range", range);
+    if (Attribute fallback = attribute("nn.default"))
+      entry.set("default", fallback);
     entries.push_back(entry.getDictionary(func_.getContext()));
   }
   return b.getArrayAttr(entries);

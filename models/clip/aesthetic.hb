@@ -19,13 +19,18 @@ module AestheticHead(config) {
   }
 }
 
-/// Aesthetic score of pictures in 0…1: the head on embedding / norm.
-entry aesthetic_score for CLIPVisionModelWithProjection (image: tensor[B, 3, h, w])
-    if has_file(config, "aesthetic_head.safetensors") vjp image
-    where B = 1, h = vision.image_size(config), w = vision.image_size(config)
-    -> (score: tensor[B]) {
+/// The head on embedding / norm, for the tower of `config` with the head beside it.
+fn score(config, image: tensor[B, 3, h, w]) -> tensor[B] {
   let tower = vision.CLIPVisionModelWithProjection(config)
   let head = AestheticHead(weights_file(config, "aesthetic_head.safetensors"))
   let (embedding, last) = tower(preprocess.tower_pixels(image, vision.image_size(config)))
   head(embedding / sqrt(sum(embedding * embedding, axis: 1))[:, newaxis])
+}
+
+/// Aesthetic score of pictures in 0…1.
+entry aesthetic_score for CLIPVisionModelWithProjection (image: tensor[B, 3, h, w])
+    if has_file(config, "aesthetic_head.safetensors") vjp image
+    where B = 1, h = vision.image_size(config), w = vision.image_size(config)
+    -> (score: tensor[B]) {
+  score(config, image)
 }

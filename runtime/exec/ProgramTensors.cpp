@@ -6,6 +6,14 @@
 
 namespace hb {
 
+ProgramTensors::ProgramTensors(const Program &program) : program_(program) {
+  for (const TensorSpec &spec : program.inputs)
+    if (spec.fallback) {
+      float value = static_cast<float>(*spec.fallback);
+      std::memcpy((inputs_[spec.name] = AlignedBuffer(sizeof(value))).data(), &value, sizeof(value));
+    }
+}
+
 size_t ProgramTensors::inputIndex(const std::string &name) const {
   for (size_t i = 0; i < program_.inputs.size(); ++i)
     if (program_.inputs[i].name == name)
@@ -27,6 +35,8 @@ void ProgramTensors::load(const SafetensorsFile &file) {
   // Everything is checked before the first byte is allocated.
   for (const TensorSpec &spec : program_.inputs) {
     const TensorInfo *info = file.find(spec.name);
+    if (!info && spec.fallback)
+      continue;
     if (!info)
       throw Error(502, file.path() + ":" + spec.name, "an input " + shapeText(spec.shape) + " " + std::string(dtypeName(spec.dtype)), "no tensor of that name", "add it to the input file");
     if (info->shape != spec.shape)
@@ -39,6 +49,8 @@ void ProgramTensors::load(const SafetensorsFile &file) {
     inputIndex(info.name);
   for (const TensorSpec &spec : program_.inputs) {
     const TensorInfo *info = file.find(spec.name);
+    if (!info)
+      continue; // its default is in place
     AlignedBuffer buffer(spec.byteSize());
     if (info->dtype == spec.dtype)
       std::memcpy(buffer.data(), file.data(*info).data(), spec.byteSize());

@@ -44,7 +44,8 @@ private:
 /// the run, and storage for its outputs.
 class ProgramTensors {
 public:
-  explicit ProgramTensors(const Program &program) : program_(program) {}
+  /// Inputs with a default hold it from the start.
+  explicit ProgramTensors(const Program &program);
 
   /// Reads and checks every input of `file`; F16 and BF16 are widened to F32.
   void load(const SafetensorsFile &file);

@@ -20,6 +20,7 @@ struct TensorSpec {
   std::vector<int64_t> shape;
   /// For ids: the half-open interval of allowed values (the rows of the table they index).
   std::optional<std::pair<int64_t, int64_t>> range;
+  std::optional<double> fallback; ///< of a scalar float32 input: its value when the caller gives none
 
   int64_t elementCount() const;
   uint64_t byteSize() const { return static_cast<uint64_t>(elementCount()) * dtypeSize(dtype); }

@@ -186,6 +186,11 @@ private:
     spec.name = o.string("name");
     spec.dtype = dtype(o);
     spec.shape = shape(o, "shape", dtypeSize(spec.dtype));
+    if (o.has("default")) {
+      if (!spec.shape.empty() || spec.dtype != DType::F32)
+        o.fail("default", "a scalar float32 input", o.require("default").dump());
+      spec.fallback = o.number("default");
+    }
     if (o.has("range")) {
       auto range = o.integers("range");
       if (range.size() != 2)

@@ -27,7 +27,7 @@ struct CompileOptions {
   ModelOptions model;
   std::string output, math = "strict", stopAfter, dumpFolder, memoryBudget, remarks, truncation, timeReport, memoryReport, stats;
   std::vector<std::string> targets, arguments; ///< arguments: the command line, recorded in the module
-  int steps = 0, gradSteps = 0, lvSamples = 0;
+  int lvSamples = 0;
   bool stopGradInput = false;
 };
 
@@ -62,8 +62,8 @@ void requireSupported(const CompileOptions &options) {
   auto refuse = [](const char *flag, const std::string &found) { throw Error(712, flag, "an option this version has", found, "leave it out"); };
   if (options.model.import.dtype != "f32")
     refuse("--dtype", options.model.import.dtype);
-  if (options.steps || options.gradSteps || options.lvSamples || options.stopGradInput || !options.truncation.empty())
-    refuse("--steps", "a training entry");
+  if (options.lvSamples || options.stopGradInput || !options.truncation.empty())
+    refuse("--truncation", "another form of truncation than fixed");
   if (!options.memoryBudget.empty())
     refuse("--memory-budget", options.memoryBudget);
 }
@@ -156,8 +156,6 @@ void addCompile(CLI::App &app, Action &action) {
   command->add_option("--target", options->targets, "x86-64[,cpu=NAME], cuda:sm_80, vulkan1.3 (repeatable)")->allow_extra_args(false);
   options->model.add(*command);
   command->add_option("--math", options->math, "strict or fast")->check(CLI::IsMember({"strict", "fast"}));
-  command->add_option("--steps", options->steps, "denoising steps of the training entry");
-  command->add_option("--grad-steps", options->gradSteps, "last steps that get a gradient");
   command->add_option("--truncation", options->truncation, "fixed or random:LO-HI");
   command->add_option("--lv-samples", options->lvSamples, "samples of the low-variance estimator");
   command->add_flag("--stop-grad-input", options->stopGradInput, "no gradient through the network's input");

@@ -99,6 +99,10 @@ std::vector<nn::Tensor> readInputs(mlir::func::FuncOp function, const std::strin
     const TensorInfo *info = file.find(name);
     auto type = mlir::cast<mlir::RankedTensorType>(function.getArgument(i).getType());
     std::vector<int64_t> shape(type.getShape());
+    if (auto fallback = function.getArgAttrOfType<mlir::FloatAttr>(i, "nn.default"); fallback && !info) {
+      arguments.emplace_back(shape, std::vector<double>{fallback.getValueAsDouble()});
+      continue;
+    }
     if (!info || info->shape != shape) {
       std::string expected;
       llvm::raw_string_ostream(expected) << type;

@@ -29,6 +29,8 @@ void ModelOptions::add(CLI::App &command) {
   command.add_option("--lora-targets", targets, "comma-separated ends of module paths that take adapters")->delimiter(',')->allow_extra_args(false);
   command.add_option("--config", import.configPath, "config.json of a .hb file");
   command.add_option("--weights", import.weightsDir, "checkpoint folder of a .hb file");
+  command.add_option("--steps", import.steps, "denoising steps of the training entry")->check(CLI::Range(1, 1000));
+  command.add_option("--grad-steps", import.gradSteps, "last steps that get a gradient")->check(CLI::Range(1, 1000));
   command.add_option("--reward", rewards, "NAME=DIR: a reward model (repeatable)")->allow_extra_args(false);
 }
 
