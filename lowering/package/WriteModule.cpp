@@ -33,7 +33,7 @@ static json weightsJson(ModuleOp module) {
   for (auto entry : table.getAsRange<DictionaryAttr>()) {
     json weight = tensorJson(cast<RankedTensorType>(entry.getAs<TypeAttr>("type").getValue()));
     weight["layout"] = entry.getAs<StringAttr>("layout").str();
-    if (entry.getAs<BoolAttr>("transposed").getValue())
+    if (entry.getAs<UnitAttr>("transposed"))
       weight["transposed"] = true;
     weight["sources"] = json::array();
     for (auto source : entry.getAs<ArrayAttr>("sources").getAsRange<kernel::SourceAttr>()) {

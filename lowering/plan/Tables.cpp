@@ -15,9 +15,13 @@ plan::WeightAttr Tables::weight(kernel::WeightOp op) {
   if (isNew) {
     auto packed = dyn_cast_if_present<kernel::PackedAttr>(type.getEncoding());
     auto layout = packed ? packed.getLayout() : kernel::WeightLayout::dense;
-    weights_.push_back(b.getDictionaryAttr({b.getNamedAttr("sources", op.getSources()), b.getNamedAttr("layout", b.getStringAttr(stringifyEnum(layout))),
-                                            b.getNamedAttr("transposed", b.getBoolAttr(op.getTransposed())),
-                                            b.getNamedAttr("type", TypeAttr::get(RankedTensorType::get(type.getShape(), type.getElementType())))}));
+    NamedAttrList entry;
+    entry.set("sources", op.getSources());
+    entry.set("layout", b.getStringAttr(stringifyEnum(layout)));
+    entry.set("type", TypeAttr::get(RankedTensorType::get(type.getShape(), type.getElementType())));
+    if (op.getTransposed())
+      entry.set("transposed", b.getUnitAttr());
+    weights_.push_back(entry.getDictionary(op.getContext()));
   }
   return plan::WeightAttr::get(op.getContext(), entry->second);
 }

@@ -4,8 +4,13 @@ import re
 from dataclasses import dataclass
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-OP_FILES = {"nn": "dialects/nn/NnOps.td", "kernel": "dialects/kernel/KernelOps.td", "plan": "dialects/plan/PlanOps.td"}
-PASS_FILES = {phase: f"lowering/{phase}/Passes.td" for phase in ("simplify", "fuse", "kernels", "plan")}
+OP_FILES = {
+    "grad": ["dialects/grad/GradOps.td"],
+    "nn": ["dialects/nn/NnOps.td", "dialects/nn/NnVjpOps.td"],
+    "kernel": ["dialects/kernel/KernelOps.td"],
+    "plan": ["dialects/plan/PlanOps.td"],
+}
+PASS_FILES = {phase: f"lowering/{phase}/Passes.td" for phase in ("simplify", "fuse", "differentiate", "kernels", "plan")}
 
 
 @dataclass
@@ -39,8 +44,9 @@ def definitions(file, group, pattern, name):
 
 
 def ops():
-    for dialect, file in OP_FILES.items():
-        yield from definitions(file, dialect, r'Op<"([a-z0-9_]+)"', lambda mnemonic, dialect=dialect: f"{dialect}.{mnemonic}")
+    for dialect, files in OP_FILES.items():
+        for file in files:
+            yield from definitions(file, dialect, r'Op<"([a-z0-9_]+)"', lambda mnemonic, dialect=dialect: f"{dialect}.{mnemonic}")
 
 
 def passes():
