@@ -4,6 +4,7 @@
 #include "tools/hbc/ModelOptions.h"
 #include "tools/hbc/PhaseDiagnostics.h"
 
+#include "lowering/Dump.h"
 #include "lowering/Pipeline.h"
 #include "lowering/package/ModelFacts.h"
 #include "lowering/plan/Reports.h"
@@ -42,19 +43,12 @@ std::vector<std::string> flagTexts(const CLI::App &command) {
 }
 
 void print(mlir::ModuleOp module, const std::string &output) {
-  // Locations name the module path and the line of the program; they are half of what there is to see.
-  mlir::OpPrintingFlags flags;
-  flags.enableDebugInfo(true, false);
-  flags.elideLargeElementsAttrs(64);
   if (output.empty() || output == "-") {
-    module->print(llvm::outs(), flags);
+    llvm::outs() << programText(module);
     llvm::outs().flush();
     return;
   }
-  std::string text;
-  llvm::raw_string_ostream stream(text);
-  module->print(stream, flags);
-  writeFileAtomically(output, text);
+  writeFileAtomically(output, programText(module));
 }
 
 /// Flags of later parts of the contract: accepted on the command line, refused here rather than ignored.
