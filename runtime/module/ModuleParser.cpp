@@ -44,6 +44,9 @@ public:
       throw Error(404, where(), "kernel interface " + std::to_string(HB_KERNEL_ABI_VERSION), std::to_string(abi), "compile the model again with this version of hbc");
     module_.compiler = root.string("compiler");
     module_.flags = root.has("flags") ? root.strings("flags") : std::vector<std::string>{};
+    module_.math = root.string("math", "strict");
+    if (module_.math != "strict" && module_.math != "fast")
+      root.fail("math", "strict or fast", module_.math);
     JsonObject model = root.object("model");
     module_.modelKind = model.string("kind");
     module_.modelPath = model.string("path");

@@ -6,6 +6,7 @@
 
 #include "lowering/Dump.h"
 #include "lowering/Pipeline.h"
+#include "lowering/kernels/FastMath.h"
 #include "lowering/package/ModelFacts.h"
 #include "lowering/plan/Reports.h"
 #include "runtime/formats/ModelConfig.h"
@@ -94,8 +95,6 @@ double now() { return std::chrono::duration<double>(std::chrono::steady_clock::n
 int compile(CompileOptions &options) {
   options.model.finish();
   requireSupported(options);
-  if (options.math == "fast")
-    std::cerr << "note: --math fast: no kernel of this version makes use of it; the module is the same as with strict\n";
   // A phase that fails leaves its input and its passes beside the output: hb-opt --run-reproducer runs them again.
   std::string reproducer = options.output.empty() || options.output == "-" ? "" : options.output + ".reproducer.mlir";
   PipelineOptions pipeline{options.stopAfter, options.dumpFolder, reproducer, parseTargets(options.targets)};
@@ -110,6 +109,8 @@ int compile(CompileOptions &options) {
   mlir::OwningOpRef<mlir::ModuleOp> module = importModel(context, import, sink);
   if (!module)
     return reportAll(sink);
+  if (options.math == "fast")
+    (*module)->setAttr(kMathAttribute, mlir::StringAttr::get(&context, options.math));
   PackageInfo info = modelFacts(*module, options.arguments, import.loraTargets);
   if (info.modelKind == "pipeline")
     info.pipeline = pipelineSettings(import.model);
@@ -129,6 +130,8 @@ int compile(CompileOptions &options) {
   }
   if (options.output.empty())
     throw Error(715, "hbc compile", "-o OUT.hbm", "no output", "");
+  if (options.math == "fast")
+    printFastMath(*module);
   if (!options.remarks.empty())
     printRemarks(*module, options.remarks);
   start = now();
