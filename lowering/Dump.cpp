@@ -9,6 +9,15 @@ using namespace mlir;
 
 namespace hb {
 
+std::string programText(ModuleOp module) {
+  std::string text;
+  llvm::raw_string_ostream out(text);
+  // Locations name the module path and the line of the program; the pretty form of them is not read back. No constant is left out either:
+  // MLIR writes one of more than a hundred elements as a string of hexadecimal bytes, and weights are never constants of a program.
+  module.print(out, OpPrintingFlags().enableDebugInfo(true, /*prettyForm=*/false));
+  return text;
+}
+
 PhaseDump::PhaseDump(std::string folder) : folder_(std::move(folder)) {
   std::error_code failure;
   if (!folder_.empty())
@@ -20,11 +29,7 @@ PhaseDump::PhaseDump(std::string folder) : folder_(std::move(folder)) {
 void PhaseDump::write(const std::string &phase, ModuleOp module) {
   if (folder_.empty())
     return;
-  std::string text;
-  llvm::raw_string_ostream out(text);
-  OpPrintingFlags flags;
-  flags.enableDebugInfo(true, /*prettyForm=*/true).elideLargeElementsAttrs(64);
-  module.print(out, flags);
+  std::string text = programText(module);
   size_t operations = 0;
   module.walk([&](Operation *) { ++operations; });
   std::string file = std::to_string(rows_.size() + 1) + "-" + phase + ".mlir";

@@ -1,4 +1,4 @@
-// --dump-intermediates: the module after every phase, and a page that leads to them.
+// The program as text, and --dump-intermediates: the module after every phase, and a page that leads to them.
 #pragma once
 
 #include "mlir/IR/BuiltinOps.h"
@@ -7,6 +7,9 @@
 #include <vector>
 
 namespace hb {
+
+/// The whole module as text that hb-opt reads back: every location, every constant.
+std::string programText(mlir::ModuleOp module);
 
 /// Writes `<number>-<phase>.mlir` into a folder and keeps its index.html current. Does nothing when the folder's name is empty.
 class PhaseDump {

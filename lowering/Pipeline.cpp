@@ -9,6 +9,7 @@
 #include "lowering/simplify/Passes.h"
 
 #include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassRegistry.h"
 
 #include <chrono>
 
@@ -46,6 +47,19 @@ double now() { return std::chrono::duration<double>(std::chrono::steady_clock::n
 const std::vector<std::string> &phaseNames() {
   static const std::vector<std::string> names = {"import", "simplify", "fuse", "differentiate", "kernels", "plan", "emit", "package"};
   return names;
+}
+
+void registerPhases() {
+  for (const Phase &phase : kPhases)
+    registerPassPipeline(
+        std::string("hb-phase-") + phase.name, std::string("the passes of the phase ") + phase.name,
+        [build = phase.build](OpPassManager &passes, StringRef options, function_ref<LogicalResult(const Twine &)> fail) -> LogicalResult {
+          if (!options.empty())
+            return fail("a phase takes no options");
+          build(passes);
+          return success();
+        },
+        [](function_ref<void(const detail::PassOptions &)>) {});
 }
 
 LogicalResult runPipeline(ModuleOp module, const PipelineOptions &options, PipelineResult &result) {

@@ -16,6 +16,9 @@ namespace hb {
 /// Names of the phases, in order: import simplify fuse differentiate kernels plan emit package. `--stop-after` takes one.
 const std::vector<std::string> &phaseNames();
 
+/// Makes each phase before emit a pass pipeline of hb-opt, `--hb-phase-<name>`.
+void registerPhases();
+
 struct PipelineOptions {
   std::string stopAfter;                ///< a phase name; empty: all
   std::string dumpFolder;               ///< empty: none; else `<number>-<phase>.mlir` after every phase, and an index page

@@ -71,7 +71,7 @@ def HbSelectWinograd : Pass<"hb-select-winograd", "::mlir::func::FuncOp"> {
   let summary = "computes 3x3 convolutions of enough channels by Winograd's method";
   let description = [{
     A stride-1 3x3 contraction of even output size becomes input transform, one product per plane, and output transform; the
-    epilogue moves to the output transform.
+    epilogue moves to the output transform. Tiles of 4x2 are taken with `large-tiles` and in modules with `nn.math = "fast"`.
 
     ```mlir
     // Before.

@@ -1,5 +1,6 @@
 // hb-select-winograd: 3x3 convolutions by Winograd's minimal filtering (Winograd 1980; Lavin & Gray 2016, "Fast Algorithms
 // for Convolutional Neural Networks").
+#include "lowering/kernels/FastMath.h"
 #include "lowering/kernels/MapBuilder.h"
 #include "lowering/kernels/Passes.h"
 
@@ -28,6 +29,7 @@ struct SelectWinograd : impl::HbSelectWinogradBase<SelectWinograd> {
   using HbSelectWinogradBase::HbSelectWinogradBase;
 
   void runOnOperation() override {
+    large_ = largeTiles || allowsFastMath(getOperation()->getParentOfType<ModuleOp>());
     SmallVector<kernel::ContractOp> convolutions;
     getOperation().walk([&](kernel::ContractOp op) {
       if (op.getForm() == kernel::ContractForm::conv2d)
@@ -45,7 +47,7 @@ struct SelectWinograd : impl::HbSelectWinogradBase<SelectWinograd> {
     if (!fits)
       return nullptr;
     for (const Tiling &t : kTilings) {
-      if (out[1] % t.rows || out[2] % t.columns || (t.large && !largeTiles))
+      if (out[1] % t.rows || out[2] % t.columns || (t.large && !large_))
         continue;
       int64_t tiles = out[0] * (out[1] / t.rows) * (out[2] / t.columns), points = (t.rows + 2) * (t.columns + 2);
       if (points * tiles * std::max(weight[0], weight[1]) * 4 <= mostPlaneMiB << 20)
@@ -81,6 +83,8 @@ struct SelectWinograd : impl::HbSelectWinogradBase<SelectWinograd> {
     if (stored->use_empty())
       stored->erase();
   }
+
+  bool large_ = false;
 };
 
 } // namespace

@@ -1,5 +1,7 @@
 // The module file: header, then 64-byte-aligned blobs (constants, code).
+#include "lowering/kernels/FastMath.h"
 #include "lowering/package/Commands.h"
+#include "lowering/package/KernelShape.h"
 #include "lowering/package/WriteModule.h"
 #include "runtime/abi/kernel.h"
 #include "runtime/base/AtomicFile.h"
@@ -55,13 +57,18 @@ static json kernelJson(kernel::DefOp def, bool needsGrid) {
     return attribute ? attribute.getInt() : 0;
   };
   auto source = def->getAttrOfType<StringAttr>("source");
-  return {{"symbol", def.getSymName().str()},
-          {"family", def.getBody().front().front().getName().stripDialect().str()},
-          {"grid", integer("grid")},
-          {"scratch_bytes", integer("scratch_bytes")},
-          {"flops", integer("flops")},
-          {"bytes", integer("bytes")},
-          {"source", source ? source.str() : ""}};
+  Operation &op = def.getBody().front().front();
+  json shape = kernelShapeJson(&op);
+  json kernel = {{"symbol", def.getSymName().str()},
+                 {"family", op.getName().stripDialect().str()},
+                 {"grid", integer("grid")},
+                 {"scratch_bytes", integer("scratch_bytes")},
+                 {"flops", integer("flops")},
+                 {"bytes", integer("bytes")},
+                 {"source", source ? source.str() : ""}};
+  if (!shape.is_null())
+    kernel["shape"] = std::move(shape);
+  return kernel;
 }
 
 json moduleHeader(ModuleOp module, llvm::ArrayRef<CodeBlob> code, const PackageInfo &info) {
@@ -69,6 +76,7 @@ json moduleHeader(ModuleOp module, llvm::ArrayRef<CodeBlob> code, const PackageI
                  {"kernel_abi", HB_KERNEL_ABI_VERSION},
                  {"compiler", info.compiler},
                  {"flags", info.flags},
+                 {"math", allowsFastMath(module) ? "fast" : "strict"},
                  {"model", {{"kind", info.modelKind}, {"path", info.modelPath}, {"class", info.modelClass}}},
                  {"adapters", info.adapters},
                  {"sources", info.sources},

@@ -2,6 +2,7 @@
 
 #include "dialects/kernel/Kernel.h"
 #include "dialects/plan/Plan.h"
+#include "lowering/kernels/FastMath.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -78,7 +79,10 @@ std::vector<Remark> describeKernels(ModuleOp module) {
   std::vector<Remark> remarks;
   for (auto def : module.getOps<kernel::DefOp>()) {
     auto source = def->getAttrOfType<StringAttr>("source");
-    std::string text = familyText(&def.getBody().front().front());
+    Operation *op = &def.getBody().front().front();
+    std::string text = familyText(op);
+    if (StringRef use = fastMathUse(op); !use.empty())
+      text += ("; --math fast: " + use).str();
     int64_t count = launches.lookup(def.getSymName());
     remarks.push_back({source ? source.str() : "", llvm::formatv("{0}: {1}{2}", def.getSymName(), text, count == 1 ? "" : llvm::formatv("; used {0} times", count).str()).str()});
   }

@@ -3,6 +3,7 @@
 #include "dialects/kernel/Kernel.h"
 #include "dialects/plan/Plan.h"
 #include "lowering/kernels/Cost.h"
+#include "lowering/kernels/FastMath.h"
 
 #include <set>
 
@@ -54,18 +55,38 @@ json memoryReport(ModuleOp module) {
   return report;
 }
 
+FastMathReport fastMathReport(ModuleOp module) {
+  FastMathReport report;
+  for (auto def : module.getOps<kernel::DefOp>()) {
+    ++report.kernels;
+    StringRef use = fastMathUse(&def.getBody().front().front());
+    if (!use.empty())
+      report.uses[use.str()].push_back(def.getSymName().str());
+  }
+  return report;
+}
+
 json statsReport(ModuleOp module, llvm::ArrayRef<CodeBlob> code) {
   json report = json::object();
+  std::set<std::string> fast;
+  for (auto &[use, names] : fastMathReport(module).uses)
+    fast.insert(names.begin(), names.end());
   for (auto program : module.getOps<plan::ProgramOp>()) {
     std::set<std::string> kernels;
     program.walk([&](plan::LaunchOp launch) { kernels.insert(launch.getKernel().str()); });
+    json fastKernels = json::array();
+    for (const std::string &name : kernels)
+      if (fast.contains(name))
+        fastKernels.push_back(name);
     report[program.getSymName().str()] = {{"ops", integer(program, "ops")},
                                           {"kernels", kernels.size()},
                                           {"launches", integer(program, "launches")},
                                           {"flops_forward", integer(program, "flops")},
                                           {"flops_backward", 0},
                                           {"flops_recompute", 0},
-                                          {"code_bytes", code.empty() ? size_t(0) : code.front().object.size()}};
+                                          {"code_bytes", code.empty() ? size_t(0) : code.front().object.size()},
+                                          {"math", allowsFastMath(module) ? "fast" : "strict"},
+                                          {"fast_math_kernels", std::move(fastKernels)}};
   }
   return report;
 }

@@ -6,14 +6,25 @@
 #include "llvm/ADT/ArrayRef.h"
 #include <nlohmann/json.hpp>
 
+#include <map>
+#include <string>
+#include <vector>
+
 namespace hb {
 
 /// Per entry: peak_bytes, lower_bound_bytes, weights_bytes (of the weights this entry reads, as packed), saved_bytes,
 /// recomputed_bytes, largest (what is alive at the peak). Needs a module after the plan phase.
 nlohmann::json memoryReport(mlir::ModuleOp module);
 
+/// Which kernels round more coarsely than `--math strict` would.
+struct FastMathReport {
+  size_t kernels = 0; ///< of the whole module
+  std::map<std::string, std::vector<std::string>> uses; ///< what they do, in words, and their names
+};
+FastMathReport fastMathReport(mlir::ModuleOp module);
+
 /// Per entry: ops, kernels, launches, flops_forward, flops_backward, flops_recompute, code_bytes (of the first blob; all
-/// variants do the same). Bodies of loops with a run-time count are counted once.
+/// variants do the same), math, fast_math_kernels. Bodies of loops with a run-time count are counted once.
 nlohmann::json statsReport(mlir::ModuleOp module, llvm::ArrayRef<CodeBlob> code);
 
 } // namespace hb

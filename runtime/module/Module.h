@@ -85,11 +85,21 @@ struct Program {
   nlohmann::json stats;
 };
 
+/// What a product or an attention computes, for reports on speed: nothing is executed by these numbers. Those that a form lacks are 0.
+struct KernelShape {
+  enum class Form : uint8_t { Other, Linear, Conv2d, Planes, Attention } form = Form::Other;
+  int64_t rows = 0, columns = 0, depth = 0;                    ///< M, N, K of the product (Planes: of each plane)
+  int64_t planes = 0;                                          ///< Planes
+  int64_t batch = 0, queries = 0, keys = 0, heads = 0;         ///< Attention
+  int64_t width = 0, valueWidth = 0;                           ///< Attention: of one head
+};
+
 struct KernelInfo {
   std::string symbol, family, source;
   int64_t grid = 1;
   uint64_t scratchBytes = 0;
   double flops = 0, bytes = 0;
+  KernelShape shape;
 };
 
 /// Machine code of one target variant.
@@ -117,6 +127,7 @@ public:
 
   const std::string &path() const { return file_.path(); }
   std::string compiler, modelKind, modelPath, modelClass;
+  std::string math; ///< "strict" or "fast": what rounding the kernels were chosen for
   std::vector<std::string> flags;
   std::vector<ScopePath> scopes;
   std::vector<SignatureTensor> signature;

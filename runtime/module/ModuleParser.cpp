@@ -44,6 +44,9 @@ public:
       throw Error(404, where(), "kernel interface " + std::to_string(HB_KERNEL_ABI_VERSION), std::to_string(abi), "compile the model again with this version of hbc");
     module_.compiler = root.string("compiler");
     module_.flags = root.has("flags") ? root.strings("flags") : std::vector<std::string>{};
+    module_.math = root.string("math", "strict");
+    if (module_.math != "strict" && module_.math != "fast")
+      root.fail("math", "strict or fast", module_.math);
     JsonObject model = root.object("model");
     module_.modelKind = model.string("kind");
     module_.modelPath = model.string("path");
@@ -169,10 +172,48 @@ private:
   }
 
   KernelInfo kernel(const JsonObject &o) {
-    KernelInfo info{o.string("symbol"), o.string("family"), o.string("source", ""), o.integer("grid"), size(o, "scratch_bytes"), o.number("flops", 0), o.number("bytes", 0)};
+    KernelInfo info{o.string("symbol"), o.string("family"), o.string("source", ""), o.integer("grid"), size(o, "scratch_bytes"), o.number("flops", 0), o.number("bytes", 0), {}};
     if (info.grid < 0)
       o.fail("grid", "a number of tasks", std::to_string(info.grid));
+    if (o.has("shape"))
+      info.shape = kernelShape(o.object("shape"));
     return info;
+  }
+
+  KernelShape kernelShape(const JsonObject &o) {
+    using Form = KernelShape::Form;
+    struct Row {
+      std::string_view name;
+      Form form;
+      std::vector<std::pair<const char *, int64_t KernelShape::*>> extents;
+    };
+    static const Row kForms[] = {
+        {"linear", Form::Linear, {{"rows", &KernelShape::rows}, {"columns", &KernelShape::columns}, {"depth", &KernelShape::depth}}},
+        {"conv2d", Form::Conv2d, {{"rows", &KernelShape::rows}, {"columns", &KernelShape::columns}, {"depth", &KernelShape::depth}}},
+        {"planes", Form::Planes, {{"planes", &KernelShape::planes}, {"rows", &KernelShape::rows}, {"columns", &KernelShape::columns}, {"depth", &KernelShape::depth}}},
+        {"attention",
+         Form::Attention,
+         {{"batch", &KernelShape::batch},
+          {"queries", &KernelShape::queries},
+          {"keys", &KernelShape::keys},
+          {"heads", &KernelShape::heads},
+          {"width", &KernelShape::width},
+          {"value_width", &KernelShape::valueWidth}}},
+    };
+    std::string form = o.string("form");
+    for (const Row &row : kForms) {
+      if (row.name != form)
+        continue;
+      KernelShape shape;
+      shape.form = row.form;
+      for (auto &[key, member] : row.extents) {
+        shape.*member = o.integer(key);
+        if (shape.*member <= 0 || static_cast<uint64_t>(shape.*member) > kMaxBytes)
+          o.fail(key, "a number of elements", std::to_string(shape.*member));
+      }
+      return shape;
+    }
+    o.fail("form", "linear, conv2d, planes or attention", form);
   }
 
   CodeVariant code(const JsonObject &o) {

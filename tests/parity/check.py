@@ -3,6 +3,7 @@
 
     check.py --hbc PATH --hb-rt PATH [CASE …]
 
+With --math fast the limits are 20 times torch's own distance, and at least --least-fast of the modules must have kernels that make use of it.
 A case is a folder that holds case.json; CASE is its name relative to cases/, a folder (networks, adapters, generate, errors) or a pattern with *.
 One line per compared output, then "N passed, M failed" (cases). Exit status 0 when nothing failed. README.md tells what the fields of case.json mean.
 Needs Python 3.9 and numpy.
@@ -59,6 +60,13 @@ def same_bits(name, outputs, threads, report):
     return not different
 
 
+def limits_of(case, tools):
+    """Those of strict math are stored; fast math may be 20 times as far from the reference as torch's float32, and need not be closer than strict."""
+    if tools.math != "fast":
+        return case["max_rel_l2"]
+    return {name: max(limit, 20 * case["rel_l2_torch_f32"][name]) for name, limit in case["max_rel_l2"].items()}
+
+
 def check_entry(folder, case, tools, report):
     (rc, err), module = tools.compile(resolve(folder, case["model"]), case["entry"], case["dims"], case["compile_flags"])
     if rc:
@@ -74,7 +82,7 @@ def check_entry(folder, case, tools, report):
             report("run", None, None, False, f"exit {rc}, output file {'present' if os.path.exists(result) else 'absent'}: {tail(err)}")
             return False
         written.append(read_bytes(result))
-    ok = compare(case["max_rel_l2"], read_safetensors(result), read_safetensors(resolve(folder, "expected.safetensors")), report)
+    ok = compare(limits_of(case, tools), read_safetensors(result), read_safetensors(resolve(folder, "expected.safetensors")), report)
     return same_bits("run", written, tools.threads, report) and ok
 
 
@@ -192,6 +200,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     add_arguments(p)
     p.add_argument("--root", default=os.path.join(HERE, "cases"), help="folder with the cases")
+    p.add_argument("--least-fast", type=int, default=0, metavar="N", help="with --math fast: fail when fewer modules have kernels that make use of it")
     p.add_argument("--failures", action="store_true", help="print only the lines that are not ok")
     p.add_argument("cases", nargs="*", metavar="CASE")
     a = p.parse_args()
@@ -203,6 +212,8 @@ def main():
             folder = os.path.join(root, name)
             with open(os.path.join(folder, "case.json")) as f:
                 case = json.load(f)
+            if a.math == "fast" and case["entry"] in ("generate", *CHECKS):
+                p.error(f"{name}: --math fast has limits for networks only")
 
             def report(output, error, limit, ok, text):
                 if ok and a.failures:
@@ -223,7 +234,9 @@ def main():
     print(f"{passed} passed, {len(failed)} failed, {compiled_only} compiled but not executed")
     if failed:
         print("failed: " + " ".join(failed))
-    return 1 if failed else 0
+    if a.math == "fast":
+        print(f"{tools.uses_fast} modules with kernels that make use of --math fast, at least {a.least_fast} expected")
+    return 1 if failed or tools.uses_fast < a.least_fast else 0
 
 
 if __name__ == "__main__":

@@ -43,6 +43,9 @@ def main():
         if rc:
             print(f"compile: exit {rc}: {tail(err)}")
             return 1
+        if a.math == "fast" and not tools.uses_fast:
+            print("no kernel makes use of --math fast: nothing is tested")
+            return 1
         if not tools.executes:
             print(f"0 passed, 0 failed, {len(records)} compiled but not executed: this CPU lacks what {' '.join(a.target)} needs")
             return 0

@@ -35,6 +35,7 @@ def add_arguments(parser):
     parser.add_argument("--target", action="append", help="passed to hbc compile; repeatable")
     parser.add_argument("--threads", default="1,2", help="numbers of threads; every case runs once with each, and the bytes must be the same")
     parser.add_argument("--timeout", type=float, default=600, help="seconds per command")
+    parser.add_argument("--math", choices=["strict", "fast"], default="strict", help="passed to hbc compile")
     parser.add_argument("-v", "--verbose", action="store_true", help="print the commands")
 
 
@@ -46,6 +47,7 @@ class Tools:
         self.hbc, self.rt = os.path.abspath(args.hbc), os.path.abspath(args.hb_rt)
         self.threads = [int(n) for n in args.threads.split(",")]
         self.executes = executable_here(args.target)
+        self.math, self.uses_fast = args.math, 0
 
     def path(self, name):
         return os.path.join(self.temp, name)
@@ -66,12 +68,14 @@ class Tools:
         for k, v in dims.items():
             command += [k, str(v)] if k.startswith("--") else ["--dim", f"{k}={v}"]
         command += flags
+        command += ["--math", self.math] if self.math != "strict" else []
         for target in self.args.target or []:
             command += ["--target", target]
         key = tuple(command)
         if key not in self.modules:
             out = self.path(f"module{len(self.modules)}.hbm")
             self.modules[key] = (self.call(command + ["-o", out]), out)
+            self.uses_fast += "kernels make use of it" in self.modules[key][0][1]
         return self.modules[key]
 
     def run(self, module, entry, inputs, outputs, threads, flags=()):

@@ -1,14 +1,13 @@
-// hb-opt: reads MLIR text, runs the passes named on the command line (ours and upstream's), writes MLIR text.
+// hb-opt: reads MLIR text, runs the passes or whole phases named on the command line (ours and upstream's), writes MLIR text.
+#include "dialects/kernel/Kernel.h"
 #include "dialects/nn/Nn.h"
+#include "dialects/plan/Plan.h"
+#include "lowering/Pipeline.h"
 #include "lowering/differentiate/Passes.h"
 #include "lowering/fuse/Passes.h"
-#include "lowering/simplify/Passes.h"
-#ifdef HB_OPT_KERNELS
-#include "dialects/kernel/Kernel.h"
-#include "dialects/plan/Plan.h"
 #include "lowering/kernels/Passes.h"
 #include "lowering/plan/Passes.h"
-#endif
+#include "lowering/simplify/Passes.h"
 
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
@@ -20,14 +19,12 @@ int main(int argc, char **argv) {
   mlir::registerAllDialects(registry);
   mlir::registerAllExtensions(registry);
   mlir::registerAllPasses();
-  registry.insert<hb::grad::GradDialect, hb::nn::NnDialect>();
+  registry.insert<hb::grad::GradDialect, hb::nn::NnDialect, hb::kernel::KernelDialect, hb::plan::PlanDialect>();
   hb::registerSimplifyPasses();
   hb::registerFusePasses();
   hb::registerDifferentiatePasses();
-#ifdef HB_OPT_KERNELS
-  registry.insert<hb::kernel::KernelDialect, hb::plan::PlanDialect>();
   hb::registerHbKernelsPasses();
   hb::registerHbPlanPasses();
-#endif
+  hb::registerPhases();
   return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, "Hummingbird's pass driver\n", registry));
 }

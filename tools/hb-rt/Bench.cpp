@@ -3,6 +3,7 @@
 #include "runtime/base/Error.h"
 #include "runtime/device/cpu/PeakProbe.h"
 #include "runtime/exec/Session.h"
+#include "runtime/module/KernelClass.h"
 #include "runtime/pipeline/Random.h"
 #include "tools/hb-rt/Commands.h"
 #include "tools/hb-rt/SessionFlags.h"
@@ -48,15 +49,38 @@ struct KernelRow {
 /// several threads the calling thread's CPU time says little, so elapsed time counts.
 double rateSeconds(const KernelRow &row, int threads) { return threads == 1 ? row.cpu : row.seconds; }
 
-/// The floor that kernels are held to: products of 64 and more rows, weighted by their FLOPs, as a share of the probe.
-struct FamilyShare {
-  double flops = 0, seconds = 0;
-  void add(double f, double s) {
-    flops += f;
-    seconds += s;
+/// FLOPs and time of several kernels, so that their share of the probe is weighted by FLOPs.
+struct Sum {
+  uint64_t launches = 0;
+  double flops = 0, seconds = 0, cpu = 0;
+  void add(const KernelInfo &kernel, const KernelRow &row) {
+    launches += row.count;
+    flops += kernel.flops * row.count;
+    seconds += row.seconds;
+    cpu += row.cpu;
   }
-  double share(double probe) const { return seconds > 0 ? flops / seconds * 1e-9 / probe : 0; }
+  nlohmann::json json(const std::string &name, double probe, int threads) const {
+    double rate = threads == 1 ? cpu : seconds, gflops = rate > 0 ? flops / rate * 1e-9 : 0;
+    return {{"name", name}, {"launches", launches}, {"flops", flops}, {"ms", seconds * 1e3}, {"cpu_ms", cpu * 1e3}, {"gflops", gflops}, {"share", gflops / probe}};
+  }
 };
+
+/// Kernels by class (runtime/module/KernelClass.h), then all of them; classes without a launch are left out.
+nlohmann::json classSums(const std::map<uint32_t, KernelRow> &rows, const Module &module, double probe, int threads) {
+  std::map<KernelClass, Sum> sums;
+  Sum all;
+  for (auto &[index, row] : rows) {
+    const KernelInfo &info = module.kernels[index];
+    sums[kernelClass(info)].add(info, row);
+    all.add(info, row);
+  }
+  nlohmann::json list = nlohmann::json::array();
+  for (const KernelClassName &row : kernelClasses())
+    if (auto sum = sums.find(row.kind); sum != sums.end())
+      list.push_back(sum->second.json(row.name, probe, threads));
+  list.push_back(all.json("everything", probe, threads));
+  return list;
+}
 
 double peakRssBytes() {
   rusage usage;
@@ -93,13 +117,13 @@ nlohmann::json benchEntry(Session &session, const Program &program, const BenchO
     flops += session.module().kernels[time.kernel].flops * perRun;
   }
   nlohmann::json kernels = nlohmann::json::array();
-  std::map<std::string, FamilyShare> families;
+  std::map<std::string, Sum> families;
   double computeSeconds = 0;
   for (auto &[index, row] : rows) {
     const KernelInfo &info = session.module().kernels[index];
     double seconds = rateSeconds(row, session.threads());
     computeSeconds += seconds;
-    families[info.family].add(info.flops * row.count, seconds);
+    families[info.family].add(info, row);
     if (!options.kernel.empty() && info.symbol != options.kernel)
       continue;
     double gflops = seconds > 0 ? info.flops * row.count / seconds * 1e-9 : 0;
@@ -107,12 +131,14 @@ nlohmann::json benchEntry(Session &session, const Program &program, const BenchO
                        {"gbytes_per_s", seconds > 0 ? info.bytes * row.count / seconds * 1e-9 : 0}, {"share", gflops / probe}, {"source", info.source}});
   }
   nlohmann::json shares = nlohmann::json::object();
-  for (auto &[family, sum] : families)
-    shares[family] = {{"share", sum.share(probe)}, {"seconds", sum.seconds}};
+  for (auto &[family, sum] : families) {
+    nlohmann::json total = sum.json(family, probe, session.threads());
+    shares[family] = {{"share", total["share"]}, {"seconds", session.threads() == 1 ? sum.cpu : sum.seconds}};
+  }
   std::sort(kernels.begin(), kernels.end(), [](const nlohmann::json &a, const nlohmann::json &b) { return a["ms"].get<double>() > b["ms"].get<double>(); });
   double best = times.front(), median = times[times.size() / 2];
   return {{"entry", program.name}, {"threads", session.threads()}, {"cpu", session.code().variant().cpu}, {"probe_gflops", probe}, {"ms_min", best * 1e3}, {"ms_median", median * 1e3},
-          {"gflops", flops / computeSeconds * 1e-9}, {"share_of_probe", flops / computeSeconds * 1e-9 / probe}, {"families", shares}, {"peak_rss_bytes", peakRssBytes()},
+          {"gflops", flops / computeSeconds * 1e-9}, {"share_of_probe", flops / computeSeconds * 1e-9 / probe}, {"classes", classSums(rows, session.module(), probe, session.threads())}, {"families", shares}, {"peak_rss_bytes", peakRssBytes()},
           {"planned_peak_bytes", program.arenaBytes + session.weights().packedBytes()}, {"kernels", kernels}};
 }
 
@@ -120,8 +146,10 @@ void printTable(const nlohmann::json &result) {
   std::printf("%s: min %.1f ms, median %.1f ms, %.1f GFLOP/s = %.0f %% of the probe (%.1f GFLOP/s, %d threads), peak memory %.0f MiB (planned %.0f MiB)\n", result["entry"].get<std::string>().c_str(),
               result["ms_min"].get<double>(), result["ms_median"].get<double>(), result["gflops"].get<double>(), result["share_of_probe"].get<double>() * 100, result["probe_gflops"].get<double>(),
               result["threads"].get<int>(), result["peak_rss_bytes"].get<double>() / 1048576, result["planned_peak_bytes"].get<double>() / 1048576);
-  for (auto &[family, row] : result["families"].items())
-    std::printf("  %-18s %8.3f s  %3.0f%% of the probe\n", family.c_str(), row["seconds"].get<double>(), row["share"].get<double>() * 100);
+  std::printf("  %-36s %8s %10s %10s %9s %6s\n", "class", "launches", "GFLOP", "CPU ms", "GFLOP/s", "share");
+  for (const nlohmann::json &c : result["classes"])
+    std::printf("  %-36s %8d %10.1f %10.1f %9.1f %5.0f%%\n", c["name"].get<std::string>().c_str(), c["launches"].get<int>(), c["flops"].get<double>() * 1e-9, c["cpu_ms"].get<double>(),
+                c["gflops"].get<double>(), c["share"].get<double>() * 100);
   std::printf("  %-18s %6s %10s %9s %8s %6s  %s\n", "kernel", "count", "ms", "GFLOP/s", "GB/s", "share", "source");
   for (const nlohmann::json &k : result["kernels"])
     std::printf("  %-18s %6d %10.3f %9.1f %8.1f %5.0f%%  %s\n", k["name"].get<std::string>().c_str(), k["count"].get<int>(), k["ms"].get<double>(), k["gflops"].get<double>(),

@@ -4,7 +4,9 @@
 #include "tools/hbc/ModelOptions.h"
 #include "tools/hbc/PhaseDiagnostics.h"
 
+#include "lowering/Dump.h"
 #include "lowering/Pipeline.h"
+#include "lowering/kernels/FastMath.h"
 #include "lowering/package/ModelFacts.h"
 #include "lowering/plan/Reports.h"
 #include "runtime/formats/ModelConfig.h"
@@ -42,19 +44,12 @@ std::vector<std::string> flagTexts(const CLI::App &command) {
 }
 
 void print(mlir::ModuleOp module, const std::string &output) {
-  // Locations name the module path and the line of the program; they are half of what there is to see.
-  mlir::OpPrintingFlags flags;
-  flags.enableDebugInfo(true, false);
-  flags.elideLargeElementsAttrs(64);
   if (output.empty() || output == "-") {
-    module->print(llvm::outs(), flags);
+    llvm::outs() << programText(module);
     llvm::outs().flush();
     return;
   }
-  std::string text;
-  llvm::raw_string_ostream stream(text);
-  module->print(stream, flags);
-  writeFileAtomically(output, text);
+  writeFileAtomically(output, programText(module));
 }
 
 /// Flags of later parts of the contract: accepted on the command line, refused here rather than ignored.
@@ -97,8 +92,6 @@ double now() { return std::chrono::duration<double>(std::chrono::steady_clock::n
 int compile(CompileOptions &options) {
   options.model.finish();
   requireSupported(options);
-  if (options.math == "fast")
-    std::cerr << "note: --math fast: no kernel of this version makes use of it; the module is the same as with strict\n";
   // A phase that fails leaves its input and its passes beside the output: hb-opt --run-reproducer runs them again.
   std::string reproducer = options.output.empty() || options.output == "-" ? "" : options.output + ".reproducer.mlir";
   PipelineOptions pipeline{options.stopAfter, options.dumpFolder, reproducer, parseTargets(options.targets)};
@@ -113,6 +106,8 @@ int compile(CompileOptions &options) {
   mlir::OwningOpRef<mlir::ModuleOp> module = importModel(context, import, sink);
   if (!module)
     return reportAll(sink);
+  if (options.math == "fast")
+    (*module)->setAttr(kMathAttribute, mlir::StringAttr::get(&context, options.math));
   PackageInfo info = modelFacts(*module, options.arguments, import.loraTargets);
   if (info.modelKind == "pipeline")
     info.pipeline = pipelineSettings(import.model);
@@ -132,6 +127,8 @@ int compile(CompileOptions &options) {
   }
   if (options.output.empty())
     throw Error(715, "hbc compile", "-o OUT.hbm", "no output", "");
+  if (options.math == "fast")
+    printFastMath(*module);
   if (!options.remarks.empty())
     printRemarks(*module, options.remarks);
   start = now();

@@ -1,6 +1,7 @@
 #include "tools/hbc/CompileReport.h"
 
 #include "lowering/plan/Remarks.h"
+#include "lowering/plan/Reports.h"
 #include "runtime/base/Error.h"
 
 #include <cstdio>
@@ -47,6 +48,18 @@ void printRemarks(mlir::ModuleOp planned, const std::string &pattern) {
     std::string line = "remark: " + remark.source + ": " + remark.text;
     if (std::regex_search(line, wanted))
       std::fprintf(stderr, "%s\n", line.c_str());
+  }
+}
+
+void printFastMath(mlir::ModuleOp planned) {
+  FastMathReport report = fastMathReport(planned);
+  if (report.uses.empty())
+    std::fprintf(stderr, "note: --math fast: none of %zu kernels makes use of it; the code is that of --math strict\n", report.kernels);
+  for (auto &[use, names] : report.uses) {
+    std::string list;
+    for (const std::string &name : names)
+      list += (list.empty() ? "" : ", ") + name;
+    std::fprintf(stderr, "note: --math fast: %zu of %zu kernels make use of it, by %s: %s\n", names.size(), report.kernels, use.c_str(), list.c_str());
   }
 }
 

@@ -14,6 +14,8 @@ nlohmann::json timeReport(const PipelineResult &result);
 /// regular expression). HB0716 when the pattern is none.
 void printRemarks(mlir::ModuleOp planned, const std::string &pattern);
 
+/// Prints on stderr which kernels make use of `--math fast` and how; or that none does.
+void printFastMath(mlir::ModuleOp planned);
 /// Prints a report on stdout: one JSON object for `json`, an indented text for `text`.
 void printReport(const nlohmann::json &report, const std::string &form);
 

@@ -56,6 +56,7 @@ public:
     blockKeys = keys;
     if (int64_t blocks = (keys + maxBlockKeys - 1) / maxBlockKeys; blocks > 1) // equal blocks
       blockKeys = std::min(maxBlockKeys, roundUp((keys + blocks - 1) / blocks, 8));
+    single = blockKeys == keys;
   }
 
   Launch run() {
@@ -73,6 +74,10 @@ public:
     vRows = rows(v, valueWidth);
     outRows = rows(out, valueWidth);
     firstQuery = kb.mul(block, blockQueries);
+    // The next task's queries, which this one fetches: a thread runs its tasks in order.
+    Value next = kb.add(kb.task, 1), nextPair = kb.div(next, blocks);
+    nextQuery = kb.add(kb.mul(kb.div(nextPair, heads), q.strides[0]), kb.mul(kb.rem(nextPair, heads), width * q.strides[2]));
+    nextQuery = kb.add(kb.add(nextQuery, q.offset), kb.mul(kb.rem(next, blocks), blockQueries * q.strides[1]));
     if (full && rest)
       kb.ifThen(kb.less(block, kb.i(full)), [&] { emitBlock(blockQueries); }, [&] { emitBlock(rest); });
     else
@@ -113,6 +118,20 @@ private:
   Value place(const Group &group, int64_t rows, Value row, int64_t panel) { return kb.add(kb.add(kb.mul(group.lane, rows), kb.mul(row, group.panels * lanes)), panel * lanes); }
   Value laneOf(const Group &group, int64_t panel) { return kb.add(group.lane, panel * lanes); }
 
+  /// Fetches `count` rows of `columns` floats from `offset` on. Rows of one head lie far apart, which the hardware does not foresee.
+  void fetchRows(const Rows &rows, Value offset, int64_t count, int64_t columns, int nearness, bool write = false) {
+    for (int64_t row = 0; row < count; ++row)
+      for (int64_t at = 0; at < columns; at += 16)
+        kb.prefetch(rows.base, kb.add(offset, row * rows.stride + at), kb.f32(), nearness, write);
+  }
+  /// What all groups of a block share is fetched by the first one.
+  void forFirstGroup(const Group &group, const std::function<void()> &body) {
+    if (blockRows > tilePanels * lanes)
+      kb.ifThen(kb.less(group.lane, kb.i(1)), body);
+    else
+      body();
+  }
+
   Value loadF(Value base, Value offset) { return kb.loadRaw(base, offset, kb.f32(), lanes); }
   Value loadScalar(Value base, Value offset) { return kb.broadcast(kb.loadRaw(base, offset, kb.f32(), 1), lanes); }
   Value zero() { return kb.splat(0, lanes); }
@@ -122,6 +141,8 @@ private:
     blockRows = count;
     forGroups([&](const Group &group) {
       packTransposed(group, qRows, width, width, queryT, op.getScale().convertToDouble() * M_LOG2E);
+      if (single)
+        return;
       kb.loop(0, valueWidth, 1, [&](Value row) {
         for (int64_t panel = 0; panel < group.panels; ++panel)
           kb.storeRaw(zero(), outT, place(group, valueWidth, row, panel));
@@ -209,18 +230,22 @@ private:
     const int64_t panels = group.panels, tileSize = tileRows(scoreChains);
     SmallVector<Value> oldMaxima;
     for (int64_t panel = 0; panel < panels; ++panel)
-      oldMaxima.push_back(loadF(maxima, laneOf(group, panel)));
+      oldMaxima.push_back(single ? kb.splat(-FLT_MAX, lanes) : loadF(maxima, laneOf(group, panel)));
     auto score = [&](Value row, int64_t panel) { return place(group, blockKeys, row, panel); };
 
     auto tile = [&](Value first, int64_t rows, ValueRange maximaIn) {
       SmallVector<Value> keyRows;
       for (int64_t row = 0; row < rows; ++row)
         keyRows.push_back(kb.add(kRows.offset, kb.mul(kb.add(key, kb.add(first, row)), kRows.stride)));
-      if (streamed)
-        // Rows of one head lie far apart, which the hardware does not foresee: fetch the keys of the next tile.
-        for (int64_t row = 0; row < rows; ++row)
-          for (int64_t at = 0; at < width; at += 16)
-            kb.prefetch(kRows.base, kb.add(keyRows[row], tileSize * kRows.stride + at), kb.f32());
+      auto fetchKeys = [&] { fetchRows(kRows, kb.add(keyRows[0], tileSize * kRows.stride), rows, width, /*nearness=*/3); };
+      if (streamed) // all groups: the keys may have left the first-level cache since
+        fetchKeys();
+      if (std::max(width, valueWidth) <= maxChain)
+        forFirstGroup(group, [&] {
+          if (!streamed)
+            fetchKeys();
+          fetchRows(vRows, kb.add(vRows.offset, kb.mul(kb.add(key, first), vRows.stride)), rows, valueWidth, /*nearness=*/2);
+        });
       auto factor = [&](Value step, int64_t row) { return kb.add(keyRows[row], kb.mul(step, k.strides[2])); };
       auto vector = [&](Value step, int64_t panel) { return place(group, width, step, panel); };
       SmallVector<Value> total;
@@ -262,7 +287,7 @@ private:
       newMaxima = tile(kb.i(whole), count - whole, newMaxima);
 
     SmallVector<Value> alpha;
-    for (int64_t panel = 0; panel < panels; ++panel) {
+    for (int64_t panel = 0; panel < panels && !single; ++panel) {
       alpha.push_back(buildPower(kb, kb.fsub(oldMaxima[panel], newMaxima[panel])));
       kb.storeRaw(newMaxima[panel], maxima, laneOf(group, panel));
       kb.storeRaw(alpha[panel], alphas, laneOf(group, panel));
@@ -281,24 +306,31 @@ private:
       return current;
     });
     for (int64_t panel = 0; panel < panels; ++panel)
-      kb.storeRaw(kb.fma(loadF(sums, laneOf(group, panel)), alpha[panel], part[panel]), sums, laneOf(group, panel));
+      kb.storeRaw(single ? part[panel] : kb.fma(loadF(sums, laneOf(group, panel)), alpha[panel], part[panel]), sums, laneOf(group, panel));
   }
 
   /// O = O·α + V^T·P for the group.
   void valueGroup(const Group &group, Value key, int64_t count) {
     Value firstRow = kb.add(vRows.offset, kb.mul(key, vRows.stride));
     SmallVector<Value> alpha;
-    for (int64_t panel = 0; panel < group.panels; ++panel)
+    for (int64_t panel = 0; panel < group.panels && !single; ++panel)
       alpha.push_back(loadF(alphas, laneOf(group, panel)));
-    forTiles(valueWidth, tileRows(valueChains), [&](Value first, int64_t rows) {
-      Value column = kb.add(firstRow, kb.mul(first, v.strides[2]));
-      auto factor = [&](Value step, int64_t row) { return kb.add(kb.add(column, row * v.strides[2]), kb.mul(step, vRows.stride)); };
+    const int64_t tile = tileRows(valueChains), tiles = (valueWidth + tile - 1) / tile, ahead = (group.panels * lanes + tiles - 1) / tiles;
+    forTiles(valueWidth, tile, [&](Value first, int64_t columns) {
+      // With the last keys: rows of the result, which are about to be written, and of the next task's queries.
+      if (std::max(width, valueWidth) <= maxChain)
+        kb.ifThen(kb.less(kb.i(keys - 1), kb.add(key, count)), [&] {
+          Value row = kb.add(group.lane, kb.mul(kb.div(first, tile), ahead));
+          fetchRows(outRows, kb.add(outRows.offset, kb.mul(kb.add(firstQuery, row), outRows.stride)), ahead, valueWidth, /*nearness=*/3, /*write=*/true);
+          fetchRows(qRows, kb.add(nextQuery, kb.mul(row, qRows.stride)), ahead, width, /*nearness=*/2);
+        });
+      auto factor = [&](Value step, int64_t column) { return kb.add(kb.add(firstRow, kb.add(first, column)), kb.mul(step, vRows.stride)); };
       auto vector = [&](Value step, int64_t panel) { return place(group, blockKeys, step, panel); };
-      SmallVector<Value> part = accumulate(valueChains, kb.i(0), count, rows, group.panels, vRows.base, factor, scores, vector);
-      for (int64_t row = 0; row < rows; ++row)
+      SmallVector<Value> part = accumulate(valueChains, kb.i(0), count, columns, group.panels, vRows.base, factor, scores, vector);
+      for (int64_t column = 0; column < columns; ++column)
         for (int64_t panel = 0; panel < group.panels; ++panel) {
-          Value at = place(group, valueWidth, kb.add(first, row), panel);
-          kb.storeRaw(kb.fma(loadF(outT, at), alpha[panel], part[row * group.panels + panel]), outT, at);
+          Value at = place(group, valueWidth, kb.add(first, column), panel), sum = part[column * group.panels + panel];
+          kb.storeRaw(single ? sum : kb.fma(loadF(outT, at), alpha[panel], sum), outT, at);
         }
     });
   }
@@ -418,9 +450,10 @@ private:
   int64_t lanes, batch, queries, keys, heads, width, valueWidth, tilePanels, blockQueries, blockKeys;
   int64_t scoreChains, valueChains;
   bool causal, streamed;
+  bool single; ///< all keys are one block: nothing to rescale
   int64_t blockRows = 0, scratchBytes = 0;
   Value queryT, outT, scores, maxima, sums, alphas, maskT;
-  Value batchIndex, firstQuery;
+  Value batchIndex, firstQuery, nextQuery;
   Rows qRows, kRows, vRows, outRows;
 };
 

@@ -49,17 +49,25 @@ Value buildPower(KernelBuilder &kb, Value x) {
   static const double coefficients[] = {0.00015345811831, 0.0013399931218, 0.0096184889578, 0.05550328777, 0.24022646891, 0.69314720574, 1.0};
   auto constant = [&](double value) { return kb.constantLike(value, x); };
   const bool scale = kb.target.avx512() && isa<VectorType>(x.getType()) && cast<VectorType>(x.getType()).getNumElements() == 16;
-  x = laneMax(kb, x, constant(scale ? -1000.0 : -126.0)); // with vscalefps 2^-1000 is 0; otherwise stay normal
-  Value n = math::RoundEvenOp::create(kb.b, kb.loc, x);
-  Value r = kb.fsub(x, n), p = constant(coefficients[0]);
+  Value n, r, p = constant(coefficients[0]);
+  Value mask, rounding;
+  auto intrinsic = [&](const char *name, ValueRange operands) { return LLVM::CallIntrinsicOp::create(kb.b, kb.loc, x.getType(), kb.b.getStringAttr(name), operands).getResult(0); };
+  if (scale) {
+    // vreduceps gives x − round(x), for −∞ 0; vscalefps gives 0 for any n that is too small: nothing has to be clamped.
+    mask = arith::ConstantOp::create(kb.b, kb.loc, kb.b.getI16IntegerAttr(-1));
+    rounding = arith::ConstantOp::create(kb.b, kb.loc, kb.b.getI32IntegerAttr(4)); // the current mode
+    Value nearest = arith::ConstantOp::create(kb.b, kb.loc, kb.b.getI32IntegerAttr(0)); // to even, no fraction bits
+    r = intrinsic("llvm.x86.avx512.mask.reduce.ps.512", {x, nearest, x, mask, rounding});
+    n = kb.fsub(x, r);
+  } else {
+    x = laneMax(kb, x, constant(-126.0)); // stay normal
+    n = math::RoundEvenOp::create(kb.b, kb.loc, x);
+    r = kb.fsub(x, n);
+  }
   for (double coefficient : ArrayRef(coefficients).drop_front())
     p = kb.fma(p, r, constant(coefficient));
-  if (scale) {
-    Value mask = arith::ConstantOp::create(kb.b, kb.loc, kb.b.getI16IntegerAttr(-1));
-    Value rounding = arith::ConstantOp::create(kb.b, kb.loc, kb.b.getI32IntegerAttr(4)); // the current mode
-    return LLVM::CallIntrinsicOp::create(kb.b, kb.loc, x.getType(), kb.b.getStringAttr("llvm.x86.avx512.mask.scalef.ps.512"), ValueRange{p, n, p, mask, rounding})
-        .getResult(0);
-  }
+  if (scale)
+    return intrinsic("llvm.x86.avx512.mask.scalef.ps.512", {p, n, p, mask, rounding});
   Type bits = kb.b.getI32Type();
   if (auto vector = dyn_cast<VectorType>(x.getType()))
     bits = kb.vec(vector.getNumElements(), bits);

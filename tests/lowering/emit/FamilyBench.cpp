@@ -1,4 +1,5 @@
-// Times attention and normalisation kernels on one thread against this core's FMA peak and memcpy. Not a test: run it by hand.
+// Times attention and normalisation kernels on one thread against this core's FMA peak and memcpy. Not a test: run it by hand,
+//   hb_emit_family_bench [attention|normalize [x86-64-v3|x86-64-v4]]
 #include "tests/lowering/emit/CompiledKernel.h"
 
 #include <algorithm>
@@ -69,22 +70,30 @@ __attribute__((target("avx512f"))) double peak16() {
   return 100000.0 * 20 * 16 * 2 / seconds * 1e-9;
 }
 
-void attention(const char *cpu, double peak, int queries, int keys, int heads, int width) {
-  int wide = heads * width;
-  std::string q = fmt::format("tensor<1x{}x{}xf32>", queries, wide), k = fmt::format("tensor<1x{}x{}xf32>", keys, wide);
-  CompiledKernel kernel(fmt::format("kernel.def @attention(%q: {0}, %k: {1}, %v: {1}) -> {0} {{\n  %y = kernel.attention q(%q : {0}) k(%k : {1}) v(%v : {1}) {{heads = {2} : i64, scale = 0.125 : f64}} "
-                                    "-> {0}\n  kernel.return %y : {0}\n}}\n",
-                                    q, k, heads),
+/// Keys and values (and, with `self`, queries) are columns of one tensor, as merged projections leave them: every row has all of theirs.
+struct AttentionCase {
+  int batch, queries, keys, heads, width;
+  bool self;
+};
+
+void attention(const char *cpu, double peak, const AttentionCase &c) {
+  const int wide = c.heads * c.width, parts = c.self ? 3 : 2, row = parts * wide;
+  std::string o = fmt::format("tensor<{}x{}x{}xf32>", c.batch, c.queries, wide);
+  auto part = [&](int rows, int index) { return fmt::format("tensor<{}x{}x{}xf32, #kernel.strided<{}, [{}, {}, 1]>>", c.batch, rows, wide, index * wide, rows * row, row); };
+  std::string q = c.self ? part(c.queries, 0) : o, k = part(c.keys, parts - 2), v = part(c.keys, parts - 1);
+  CompiledKernel kernel(fmt::format("kernel.def @attention(%q: {0}, %k: {1}, %v: {2}) -> {3} {{\n  %y = kernel.attention q(%q : {0}) k(%k : {1}) v(%v : {2}) {{heads = {4} : i64, scale = 0.125 : f64}} "
+                                    "-> {3}\n  kernel.return %y : {3}\n}}\n",
+                                    q, k, v, o, c.heads),
                         cpu);
   if (!kernel.error().empty()) {
     fmt::print("{}\n", kernel.error());
     return;
   }
-  Buffer<float> qs(normals(size_t(queries) * wide, 1)), ks(normals(size_t(keys) * wide, 2)), vs(normals(size_t(keys) * wide, 3)), out(size_t(queries) * wide);
-  std::vector<void *> buffers = {qs, ks, vs, out};
-  double seconds = best([&] { kernel.runInOrder(buffers); }), flops = 4.0 * queries * keys * wide;
-  fmt::print("{} attention N{} M{} H{} d{}: {:.2f} ms, {:.1f} GF/s, {:.2f} of peak, compiled in {:.0f} ms\n", cpu, queries, keys, heads, width, seconds * 1e3, flops / seconds * 1e-9,
-             flops / seconds * 1e-9 / peak, kernel.compileSeconds() * 1e3);
+  Buffer<float> merged(normals(size_t(c.batch) * c.keys * row, 1)), qs(normals(size_t(c.batch) * c.queries * wide, 2)), out(size_t(c.batch) * c.queries * wide);
+  std::vector<void *> buffers = {c.self ? merged : qs, merged, merged, out};
+  double seconds = best([&] { kernel.runInOrder(buffers); }), flops = 4.0 * c.batch * c.queries * c.keys * wide;
+  fmt::print("{} attention B{} N{} M{} H{} d{}: {:.2f} ms, {:.1f} GF/s, {:.3f} of peak, compiled in {:.0f} ms\n", cpu, c.batch, c.queries, c.keys, c.heads, c.width, seconds * 1e3,
+             flops / seconds * 1e-9, flops / seconds * 1e-9 / peak, kernel.compileSeconds() * 1e3);
 }
 
 /// A kernel text with one input x, one result, optional weights of `channels`; reports bytes per second of read + written.
@@ -109,19 +118,17 @@ void streaming(const char *cpu, const char *label, const std::string &text, std:
 } // namespace
 
 int main(int count, char **arguments) {
-  std::string only = count > 1 ? arguments[1] : "";
+  std::string only = count > 1 ? arguments[1] : "", level = count > 2 ? arguments[2] : "";
   for (const char *cpu : cpuLevels) {
-    if (!canRun(cpu))
+    if (!canRun(cpu) || (!level.empty() && level != cpu))
       continue;
     double top = std::string(cpu) == "x86-64-v4" ? peak16() : peak8();
     fmt::print("{} FMA peak {:.1f} GF/s\n", cpu, top);
     if (only.empty() || only == "attention") {
-      attention(cpu, top, 1024, 1024, 10, 64);
-      attention(cpu, top, 4096, 4096, 5, 64);
-      attention(cpu, top, 1024, 77, 20, 64);
-      attention(cpu, top, 77, 77, 12, 64);
-      attention(cpu, top, 257, 257, 16, 88);
-      attention(cpu, top, 1024, 1024, 1, 512);
+      // SDXL's four, latent 64×64; the next size up; CLIP's text and vision towers; the VAE's; one task alone.
+      for (const AttentionCase &c : {AttentionCase{2, 1024, 1024, 10, 64, true}, {2, 256, 256, 20, 64, true}, {2, 1024, 77, 10, 64, false}, {2, 256, 77, 20, 64, false}, {1, 4096, 4096, 10, 64, true},
+                                     {1, 77, 77, 12, 64, true}, {1, 257, 257, 16, 88, true}, {1, 1024, 1024, 1, 512, true}, {1, 64, 77, 1, 64, false}})
+        attention(cpu, top, c);
     }
     if (only.empty() || only == "normalize") {
       auto tensor = [](int a, int c) { return fmt::format("tensor<{}x{}xf32>", a, c); };

@@ -91,6 +91,12 @@ TEST_F(WriteModule, TheRuntimeReadsWhatWasWritten) {
   EXPECT_EQ(read.code.size(), 2u);
   for (const auto &kernel : read.kernels)
     EXPECT_EQ(kernel.grid, 5);
+  auto product = std::find_if(read.kernels.begin(), read.kernels.end(), [](const KernelInfo &kernel) { return kernel.family == "contract"; });
+  ASSERT_NE(product, read.kernels.end());
+  EXPECT_EQ(product->shape.form, KernelShape::Form::Linear);
+  EXPECT_EQ(product->shape.rows, 7);
+  EXPECT_EQ(product->shape.columns, 16);
+  EXPECT_EQ(product->shape.depth, 32);
   // Two launches, a copy into the loop, the loop, a copy out.
   ASSERT_EQ(program.commands.size(), 5u);
   EXPECT_EQ(program.commands[3].kind, Command::Kind::Repeat);

@@ -1,10 +1,13 @@
 #include "runtime/module/Module.h"
 
 #include "runtime/base/Error.h"
+#include "runtime/module/KernelClass.h"
 #include "tests/runtime/base/ScratchFolder.h"
 #include "tests/runtime/module/ModuleText.h"
 
 #include <gtest/gtest.h>
+
+#include <set>
 
 namespace hb::test {
 namespace {
@@ -42,6 +45,7 @@ TEST_F(ModuleTest, ReadsEverything) {
   EXPECT_EQ(program.commands[1].kind, Command::Kind::Repeat);
   EXPECT_EQ(program.commands[1].body.size(), 2u);
   EXPECT_EQ(module.constants().size(), 64u);
+  EXPECT_EQ(module.math, "strict"); // as modules were before they said so
 }
 
 TEST_F(ModuleTest, UnknownEntryListsTheKnownOnes) {
@@ -106,7 +110,61 @@ TEST_F(ModuleTest, ImpossibleValues) {
   EXPECT_EQ(changed("/programs/0/commands/0/3", 33), 406);         // more bytes than the input has
   EXPECT_EQ(changed("/programs/0/commands/1/3/1", 190), 406);      // counter half outside the arena
   EXPECT_EQ(changed("/programs/0/commands/0/0", "jump"), 406);
+  EXPECT_EQ(changed("/math", "fast"), 0);
+  EXPECT_EQ(changed("/math", "sloppy"), 403);
+  EXPECT_EQ(changed("/math", 1), 403);
   EXPECT_EQ(changed("/code", nlohmann::json::parse(R"([{"target": "x86-64", "cpu": "x", "offset": 0, "size": 100}])")), 405);
+}
+
+TEST_F(ModuleTest, ShapesOfKernelsAreReadAndChecked) {
+  auto opened = [&](const std::string &family, const char *shape) {
+    nlohmann::json header = smallHeader();
+    header["kernels"][0]["family"] = family;
+    if (shape)
+      header["kernels"][0]["shape"] = nlohmann::json::parse(shape);
+    std::string path = folder_.path("m.hbm");
+    writeBytes(path, moduleBytes(header.dump()));
+    return Module::open(path).kernels[0];
+  };
+  auto number = [&](const char *shape) {
+    nlohmann::json header = smallHeader();
+    header["kernels"][0]["shape"] = nlohmann::json::parse(shape);
+    return openError(header);
+  };
+  KernelInfo linear = opened("contract", R"({"form": "linear", "rows": 64, "columns": 320, "depth": 640})");
+  EXPECT_EQ(linear.shape.rows, 64);
+  EXPECT_EQ(linear.shape.columns, 320);
+  EXPECT_EQ(linear.shape.depth, 640);
+  EXPECT_EQ(kernelClass(linear), KernelClass::ManyRows);
+  EXPECT_EQ(kernelClass(opened("contract", R"({"form": "linear", "rows": 63, "columns": 1, "depth": 1})")), KernelClass::FewRows);
+  EXPECT_EQ(kernelClass(opened("contract", R"({"form": "conv2d", "rows": 64, "columns": 1, "depth": 9})")), KernelClass::Convolution);
+  EXPECT_EQ(kernelClass(opened("contract", R"({"form": "planes", "planes": 16, "rows": 64, "columns": 1, "depth": 9})")), KernelClass::WinogradPlanes);
+  auto attention = [&](int queries, int keys) {
+    std::string shape = R"({"form": "attention", "batch": 2, "heads": 5, "width": 64, "value_width": 32, "queries": )" + std::to_string(queries) + ", \"keys\": " + std::to_string(keys) + "}";
+    return opened("attention", shape.c_str());
+  };
+  EXPECT_EQ(attention(256, 256).shape.valueWidth, 32);
+  EXPECT_EQ(kernelClass(attention(256, 256)), KernelClass::SelfAttention);
+  EXPECT_EQ(kernelClass(attention(256, 77)), KernelClass::FewKeys);
+  EXPECT_EQ(kernelClass(attention(77, 77)), KernelClass::FewKeys);
+  EXPECT_EQ(kernelClass(opened("contract", nullptr)), KernelClass::Unrecorded); // as older compilers wrote it
+  EXPECT_EQ(kernelClass(opened("map", nullptr)), KernelClass::Rest);
+
+  EXPECT_EQ(number(R"({"form": "cubic", "rows": 1, "columns": 1, "depth": 1})"), 403);
+  EXPECT_EQ(number(R"({"rows": 1, "columns": 1, "depth": 1})"), 403);
+  EXPECT_EQ(number(R"({"form": "linear", "rows": 1, "columns": 1})"), 403);
+  EXPECT_EQ(number(R"({"form": "linear", "rows": 0, "columns": 1, "depth": 1})"), 403);
+  EXPECT_EQ(number(R"({"form": "linear", "rows": 1, "columns": -5, "depth": 1})"), 403);
+  EXPECT_EQ(number(R"({"form": "linear", "rows": 1, "columns": 1, "depth": 1152921504606846976})"), 403);
+  EXPECT_EQ(number(R"({"form": "linear", "rows": 1, "columns": 1, "depth": "1"})"), 403);
+  EXPECT_EQ(number(R"([64, 64])"), 403);
+}
+
+TEST(KernelClasses, EachHasAName) {
+  std::set<KernelClass> named;
+  for (const KernelClassName &row : kernelClasses())
+    named.insert(row.kind);
+  EXPECT_EQ(named.size(), static_cast<size_t>(KernelClass::Rest) + 1);
 }
 
 } // namespace

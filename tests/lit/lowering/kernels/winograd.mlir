@@ -1,10 +1,14 @@
 // 3x3 convolutions of enough channels; the epilogue moves to the output transform.
 // RUN: hb-opt %s --pass-pipeline='builtin.module(func.func(hb-form-kernels,hb-fuse-epilogues,hb-select-winograd))' | FileCheck %s
 // RUN: hb-opt %s --pass-pipeline='builtin.module(func.func(hb-form-kernels,hb-fuse-epilogues,hb-select-winograd{large-tiles=true}))' | FileCheck %s --check-prefix=LARGE
+// A module that was compiled with --math fast takes the large tiles without being told.
+// RUN: sed -e 's/^module {/module attributes {nn.math = "fast"} {/' %s | hb-opt --pass-pipeline='builtin.module(func.func(hb-form-kernels,hb-fuse-epilogues,hb-select-winograd))' | FileCheck %s --check-prefix=LARGE
+// RUN: sed -e 's/^module {/module attributes {nn.math = "strict"} {/' %s | hb-opt --pass-pipeline='builtin.module(func.func(hb-form-kernels,hb-fuse-epilogues,hb-select-winograd))' | FileCheck %s
 // RUN: hb-opt %s --pass-pipeline='builtin.module(func.func(hb-form-kernels,hb-fuse-epilogues,hb-select-winograd{least-channels=65}))' | FileCheck %s --check-prefix=NONE
 // RUN: hb-opt %s --pass-pipeline='builtin.module(func.func(hb-form-kernels,hb-fuse-epilogues,hb-select-winograd{most-plane-mib=0}))' | FileCheck %s --check-prefix=NONE
 // NONE-NOT: winograd
 
+module {
 // CHECK-LABEL: func.func @both_tiles
 // CHECK: kernel.weight [#kernel.source<"", "w", tensor<96x64x3x3xf16>>] : tensor<96x64x3x3xf32, #kernel.packed<winograd_f2>>
 // CHECK: kernel.winograd_input %{{.*}} {m = array<i64: 2, 2>} : tensor<2x10x10x64xf32> -> tensor<16x32x64xf32>
@@ -51,4 +55,5 @@ func.func @direct(%x: tensor<1x8x8x64xf32>, %y: tensor<1x7x7x64xf32>, %z: tensor
   %1 = nn.conv2d %y, %w {layout = #nn.layout<nhwc>, strides = array<i64: 1, 1>, padding = array<i64: 1, 1, 1, 1>} : (tensor<1x7x7x64xf32>, tensor<64x64x3x3xf16>) -> tensor<1x7x7x64xf32>
   %2 = nn.conv2d %z, %v {layout = #nn.layout<nhwc>, strides = array<i64: 1, 1>, padding = array<i64: 1, 1, 1, 1>} : (tensor<1x8x8x4xf32>, tensor<64x4x3x3xf16>) -> tensor<1x8x8x64xf32>
   return
+}
 }
