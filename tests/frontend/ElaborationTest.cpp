@@ -51,7 +51,10 @@ INSTANTIATE_TEST_SUITE_P(
         Line{"gather_rows(x, argmax(ids))", "{batch_dims = 1 : i64} : (tensor<2x6xf32>, tensor<2xi64>) -> tensor<2xf32>"},
         Line{"matmul(x, permute(x, [1, 0])) + matmul_t(x, x)", "nn.matmul\n-> tensor<2x2xf32>\nnn.matmul %arg0, %arg0 {transpose_b}"},
         Line{"attention(p[0], p[0], p[0], heads: 2, causal: true)", "{causal, heads = 2 : i64, scale = 0.57735026918962584 : f64} : (tensor<4x5x6xf32>"},
-        Line{"attention(p[0], p[0], p[0], heads: 3, mask: zeros([1, 1, 5]), scale: 1)", "heads = 3 : i64, scale = 1.000000e+00 : f64"}, Line{"stop_gradient(checkpoint(x))", "return %arg0"}));
+        Line{"attention(p[0], p[0], p[0], heads: 3, mask: zeros([1, 1, 5]), scale: 1)", "heads = 3 : i64, scale = 1.000000e+00 : f64"}, Line{"stop_gradient(checkpoint(x))", "grad.checkpoint %arg0\ngrad.stop %0\nreturn %1"}, Line{"let a = stop_gradient([1])[0]; x * a", "nn.binary mul"},
+        Line{"vjp(silu(x), x, wrt: x)", "nn.unary silu\ngrad.vjp of(%0) cotangents(%arg0) wrt(%arg0)"},
+        Line{"let (loss, g) = value_and_grad(sum(x * x), wrt: { a: x, b: [p] }); (loss, g.a, g.b[0])", "nn.reduce sum\ndense<1.000000e+00> : tensor<f32>\ngrad.vjp of(%1) cotangents(%2) wrt(%arg0, %arg2)\nreturn %1, %3#0, %3#1"},
+        Line{"let r = record([\"a.b\", \"c\"], [x, -x]); (values(r)[1], r[keys(r)[0]])", "nn.unary neg\nreturn %0, %arg0"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Language, Elaboration,
@@ -98,6 +101,43 @@ TEST(Elaboration, DimensionsFromDefaultsConfigAndCommandLine) {
   ImportOptions options;
   options.dims = {{"B", 4}, {"H", 5}, {"C", 3}};
   EXPECT_TRUE(contains(elaborate(program, R"({"c": 3})", options).module, "%arg0: tensor<4x3x5xf32>"));
+}
+
+TEST(Elaboration, DerivedEntriesGetCotangentsAndGradients) {
+  const char *program = R"(import nn
+module Net(config) {
+  to_q: nn.Linear(4, 4)
+  adapters
+  fn (x) { to_q(x) }
+}
+entry e (x: tensor[2, 4], t: tensor[2]) vjp x -> (y: tensor[2, 4], s: tensor[]) { let y = Net(config)(x) * t[:, newaxis]; (y, sum(y)) }
+)";
+  ImportOptions options;
+  options.loraRank = 1;
+  options.loraTargets = {"to_q"};
+  options.entries = {"e_vjp"};
+  Imported result = elaborate(program, "{}", options);
+  ASSERT_EQ(result.messages, "");
+  EXPECT_TRUE(contains(result.module, R"(@e_vjp(%arg0: tensor<2x4xf32> {nn.name = "x"}, %arg1: tensor<2xf32> {nn.name = "t"}, %arg2: tensor<2x4xf32> {nn.name = "cotangent.y"}, %arg3: tensor<f32> {nn.name = "cotangent.s"}))"))
+      << result.module;
+  EXPECT_TRUE(contains(result.module, R"(tensor<2x4xf32> {nn.name = "grad.x"}, tensor<1x4xf32> {nn.name = "grad.to_q.lora_A.weight"}, tensor<4x1xf32> {nn.name = "grad.to_q.lora_B.weight"})"));
+  EXPECT_TRUE(contains(result.module, "wrt(%arg0, "));
+}
+
+TEST(Elaboration, InputsUnderConditionsAndWithDefaults) {
+  const char *program = "entry e (x: tensor[2], a.b: tensor[N] if config.deep, a.w: tensor[; f32] if config.deep = 2 * 1.25, c.d: tensor[M] if not config.deep) {\n"
+                        "  { y: if config.deep { x * a.w } else { x * c.d }, z: if a == none { x } else { a.b } }\n}\n";
+  ImportOptions options;
+  options.dims = {{"N", 3}};
+  Imported deep = elaborate(program, R"({"deep": true})", options);
+  ASSERT_EQ(deep.messages, "");
+  EXPECT_TRUE(contains(deep.module, R"(%arg1: tensor<3xf32> {nn.name = "a.b"}, %arg2: tensor<f32> {nn.default = 2.500000e+00 : f64, nn.name = "a.w"}))")) << deep.module;
+  // A record without declared results names the outputs.
+  EXPECT_TRUE(contains(deep.module, R"((tensor<2xf32> {nn.name = "y"}, tensor<3xf32> {nn.name = "z"}))"));
+  options.dims = {{"M", 2}};
+  Imported flat = elaborate(program, R"({"deep": false})", options);
+  ASSERT_EQ(flat.messages, "");
+  EXPECT_TRUE(contains(flat.module, R"(@e(%arg0: tensor<2xf32> {nn.name = "x"}, %arg1: tensor<2xf32> {nn.name = "c.d"}))"));
 }
 
 TEST(Elaboration, Bf16IsTheTypeOfActivations) {
