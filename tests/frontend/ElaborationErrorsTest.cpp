@@ -42,7 +42,7 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"entry e (x: tensor[2]) { [x][x] }", "HB0122: t.hb:1:30: expected an int; found a tensor"},
         Mistake{"entry e (x: tensor[2]) { let (a, b) = x; a }", "HB0122: t.hb:1:39: expected a tuple of 2; found a tensor"},
         Mistake{"entry e (x: tensor[2]) { let (a, b) = (x, x, x); a }", "HB0122: t.hb:1:39: expected a tuple of 2; found one of 3"},
-        Mistake{"entry e (x: tensor[2]) { value_and_grad(x, wrt: x) }", "HB0140: t.hb:1:41: expected a scalar; found a tensor [2] f32"},
+        Mistake{"entry e (x: tensor[2]) { value_and_grad(x, wrt: x) }", "HB0141: t.hb:1:41: expected a scalar; found [2] f32"},
         Mistake{"entry e (x: tensor[2]) { adapters(x) }", "HB0122: t.hb:1:35: expected a module instance; found a tensor [2] f32"},
         Mistake{"entry e (x: tensor[2]) { record([\"a\", \"a\"], [1, 2]).a * x }", "HB0114: t.hb:1:33: expected different names; found \"a\" twice"},
         Mistake{"entry e (x: tensor[2] = 1) { x }", "HB0122: t.hb:1:25: expected a default for a scalar input; found one for a tensor"},
