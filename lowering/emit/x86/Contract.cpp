@@ -15,7 +15,8 @@ int64_t roundUp(int64_t x, int64_t unit) { return ceilDiv(x, unit) * unit; }
 
 /// How the launch is cut: the same for every variant, so it may depend on shapes only.
 struct Partition {
-  int64_t rowBlock, rowBlocks, unitBlock, unitBlocks; ///< a unit is a panel, or a pair of panels when gated
+  int64_t rowBlocks, unitBlock, unitBlocks; ///< a unit is a panel, or a pair of panels when gated
+  int64_t rowBlock;                         ///< most rows of a block; may depend on the tile
 };
 
 class Contraction {
@@ -66,6 +67,7 @@ private:
   bool gated_ = false;
   int64_t m_ = 0, n_ = 0, units_ = 0, planes_ = 1;
   TileShape shape_;
+  bool remembers_ = false; ///< a thread keeps what it made of its rows for its next tasks
   bool separate_ = false;                                                    ///< value and gate panels are summed one after the other
   bool widenOnce_ = false;                                                   ///< f16/bf16 panels go through scratch as f32
   int64_t tileBytes_ = 0, totalsBytes_ = 0, loraBytes_ = 0, panelBytes_ = 0; ///< the parts of scratch, in this order
@@ -150,9 +152,10 @@ void Contraction::choosePartition() {
     block = planeRowBlock;
   partition_.rowBlock = m_ <= block ? m_ : block;
   partition_.rowBlocks = ceilDiv(m_, partition_.rowBlock);
+  remembers_ = op_.hasPrologue() || rank_;
   // Units of a block: a multiple of every variant's tile width, so that only the last block has a rest.
   int64_t granule = m_ <= 4 ? (gated_ ? 4 : 8) : gated_ ? 2 : 6;
-  int64_t unitFlops = 2 * partition_.rowBlock * main_.terms() * 16 * (gated_ ? 2 : 1), unitBlock = units_;
+  int64_t unitFlops = 2 * ceilDiv(m_, partition_.rowBlocks) * main_.terms() * 16 * (gated_ ? 2 : 1), unitBlock = units_;
   for (TaskGoal goal : taskGoals) {
     if (planes_ > 1 && goal.tasks > taskGoals[0].tasks)
       break; // planes are tasks enough
@@ -163,6 +166,9 @@ void Contraction::choosePartition() {
   partition_.unitBlocks = ceilDiv(units_, partition_.unitBlock);
   launch_.grid = planes_ * partition_.rowBlocks * partition_.unitBlocks;
   tileBytes_ = shape_.rows * shape_.panels * 64;
+  // A thread then has whole row blocks: they should be equal, to a tile.
+  if (remembers_)
+    partition_.rowBlock = std::min(m_, ceilDiv(ceilDiv(m_, shape_.rows), partition_.rowBlocks) * shape_.rows);
   chooseBlocks();
   totalsBytes_ = separate_ ? tileBytes_ : blockChunks_ ? ceilDiv(partition_.rowBlock, shape_.rows) * tileBytes_ : 0;
   loraBytes_ = rank_ ? partition_.rowBlock * paddedRank_ * 4 : 0;
@@ -170,7 +176,7 @@ void Contraction::choosePartition() {
   panelBytes_ = widenOnce_ ? shape_.panels * (blockTerms_ ? blockTerms_ : main_.terms()) * 64 + prefetchBytes : 0;
   if (op_.hasPrologue())
     staging_.emplace(kb_, op_, m_, partition_.rowBlock, [this](Value row) { return operandRowOffset(row); });
-  tagBytes_ = staging_ || rank_ ? HB_SCRATCH_TAG_BYTES : 0;
+  tagBytes_ = remembers_ ? HB_SCRATCH_TAG_BYTES : 0;
   launch_.scratchBytes = tagBytes_ + tileBytes_ + totalsBytes_ + loraBytes_ + panelBytes_ + (staging_ ? staging_->scratchBytes() : 0);
 }
 
@@ -414,7 +420,7 @@ void Contraction::emitUnitsInBlocks(Value first, Value last, Value unit, int uni
 }
 
 LogicalResult Contraction::prepareRows(Value rowBlock, Value first, Value last) {
-  if (!tagBytes_)
+  if (!remembers_)
     return success();
   if (staging_) {
     staging_->reserve({kb_, tagBytes_ + tileBytes_ + totalsBytes_ + loraBytes_ + panelBytes_});
@@ -447,7 +453,7 @@ LogicalResult Contraction::emitBody() {
   // Column blocks outermost: a thread's run of tasks then reads the same part of the weight again and again. With work that is
   // done once for rows, row blocks outermost: a thread's run of tasks then does it once for each of its row blocks.
   Value rowBlock, unitBlock, plane;
-  if (tagBytes_) {
+  if (remembers_) {
     rowBlock = kb_.div(kb_.task, partition_.unitBlocks);
     unitBlock = kb_.rem(kb_.task, partition_.unitBlocks);
   } else {
@@ -461,7 +467,11 @@ LogicalResult Contraction::emitBody() {
     planeY_ = kb_.add(kb_.mul(plane, y_.strides[0]), y_.offset);
     main_.bOffset = kb_.mul(plane, units_ * main_.panelStride());
   }
-  Value i0 = kb_.mul(rowBlock, partition_.rowBlock), i1 = kb_.min(kb_.add(i0, partition_.rowBlock), kb_.i(m_));
+  auto firstRow = [&](Value block) {
+    const int64_t tiles = ceilDiv(m_, shape_.rows);
+    return kb_.min(remembers_ ? kb_.mul(kb_.div(kb_.mul(block, tiles), partition_.rowBlocks), shape_.rows) : kb_.mul(block, partition_.rowBlock), kb_.i(m_));
+  };
+  Value i0 = firstRow(rowBlock), i1 = firstRow(kb_.add(rowBlock, 1));
   Value u0 = kb_.mul(unitBlock, partition_.unitBlock), u1 = kb_.min(kb_.add(u0, partition_.unitBlock), kb_.i(units_));
   blockStart_ = i0;
   if (mlir::failed(prepareRows(rowBlock, i0, i1)))
