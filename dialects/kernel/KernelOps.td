@@ -120,7 +120,7 @@ def Kernel_YieldOp : Kernel_Op<"yield", [Pure, Terminator, ReturnLike]> {
 // ---------------------------------------------------------------- families
 
 def Kernel_ContractOp : Kernel_PureOp<"contract", [AttrSizedOperandSegments]> {
-  let summary = "family 1: rows times packed weight, with a scalar epilogue; GEMM, convolution, Winograd planes, LoRA";
+  let summary = "family 1: rows times packed weight, with a prologue on the rows and a scalar epilogue; GEMM, convolution, Winograd planes, LoRA";
   let description = [{
     * `linear`: `a` is `[…, K]` (any leading axes; the last axis contiguous), `weight` logically `[N, K]`.
     * `conv2d`: `a` is `[B, H, W, C]` and already padded, `weight` logically `[O, C, kh, kw]`, `strides` as given, no padding.
@@ -134,6 +134,23 @@ def Kernel_ContractOp : Kernel_PureOp<"contract", [AttrSizedOperandSegments]> {
     The LoRA operands add ((a·Aᵀ)∘scale)·Bᵀ as one more segment of the same reduction: `lora_a` is `[R, K]` panel16,
     `lora_b` `[N, R]` in the weight's layout, `lora_scale` `[R]` dense, all f32. Accumulation is f32, K in chunks.
 
+    A `linear` contraction may have a prologue, which says what its rows are made of: `norm` normalises a row of `a` (`layer`), or
+    applies statistics of `kernel.group_stats` to it (`group`: the rows are the pixels of `stats`' images, one after the other);
+    then the region `prologue`, if there is one, is applied to each element in f32. Neither is ever stored as a tensor: a task
+    prepares its rows once, in memory of its own.
+
+    ```mlir
+    %y = kernel.contract linear a(%x : tensor<2x77x64xf32>) norm(layer weight %g, %h : tensor<64xf32>, tensor<64xf32>)
+         weight(%w : tensor<96x64xf16, #kernel.packed<panel16>>) {eps = 1.0e-5 : f64, maps = []} -> tensor<2x77x96xf32> {
+    ^bb0(%acc: f32):
+      kernel.yield %acc : f32
+    } prologue {
+    ^bb0(%v: f32):
+      %r = arith.negf %v : f32
+      kernel.yield %r : f32
+    }
+    ```
+
     ```mlir
     %y = kernel.contract linear a(%x : tensor<2x77x64xf32>) weight(%w : tensor<96x64xf16, #kernel.packed<panel16>>)
          extras(%b : tensor<96xf32>) {maps = [affine_map<(d0, d1, d2) -> (d2)>]} -> tensor<2x77x96xf32> {
@@ -145,13 +162,29 @@ def Kernel_ContractOp : Kernel_PureOp<"contract", [AttrSizedOperandSegments]> {
   }];
   let arguments = (ins Kernel_ContractFormAttr:$form, Kernel_Tensor:$a, Kernel_Tensor:$weight, Optional<Kernel_Tensor>:$lora_a,
                        Optional<Kernel_Tensor>:$lora_b, Optional<Kernel_Tensor>:$lora_scale, Variadic<Kernel_Tensor>:$extras,
-                       AffineMapArrayAttr:$maps, DefaultValuedAttr<DenseI64ArrayAttr, "{1, 1}">:$strides, UnitAttr:$gated);
+                       Optional<Kernel_Tensor>:$stats, Optional<Kernel_Tensor>:$norm_weight, Optional<Kernel_Tensor>:$norm_bias,
+                       AffineMapArrayAttr:$maps, DefaultValuedAttr<DenseI64ArrayAttr, "{1, 1}">:$strides, UnitAttr:$gated,
+                       OptionalAttr<Kernel_NormKindAttr>:$norm, OptionalAttr<F64Attr>:$eps);
   let results = (outs Kernel_Tensor:$result);
-  let regions = (region SizedRegion<1>:$epilogue);
+  let regions = (region SizedRegion<1>:$epilogue, AnyRegion:$prologue);
+  let builders = [
+    // Without a prologue.
+    OpBuilder<(ins "::mlir::Type":$result, "ContractForm":$form, "::mlir::Value":$a, "::mlir::Value":$weight, "::mlir::Value":$loraA,
+                   "::mlir::Value":$loraB, "::mlir::Value":$loraScale, "::mlir::ValueRange":$extras, "::mlir::ArrayAttr":$maps,
+                   CArg<"::llvm::ArrayRef<int64_t>", "{1, 1}">:$strides, CArg<"bool", "false">:$gated), [{
+      build($_builder, $_state, result, form, a, weight, loraA, loraB, loraScale, extras, {}, {}, {}, maps, strides, gated, {}, {});
+    }]>,
+  ];
   let assemblyFormat = [{
-    custom<Enum>($form) `a` `(` $a `:` type($a) `)` `weight` `(` $weight `:` type($weight) `)`
+    custom<Enum>($form) `a` `(` $a `:` type($a) `)`
+    (`norm` `(` custom<Enum>($norm)^ (`stats` $stats^ `:` type($stats))? `weight` $norm_weight `,` $norm_bias `:` type($norm_weight) `,` type($norm_bias) `)`)?
+    `weight` `(` $weight `:` type($weight) `)`
     (`lora` `(` $lora_a^ `:` type($lora_a) `,` $lora_b `:` type($lora_b) `,` $lora_scale `:` type($lora_scale) `)`)?
-    (`extras` `(` $extras^ `:` type($extras) `)`)? attr-dict `->` type($result) $epilogue
+    (`extras` `(` $extras^ `:` type($extras) `)`)? attr-dict `->` type($result) $epilogue (`prologue` $prologue^)?
+  }];
+  let extraClassDeclaration = [{
+    /// Whether the rows that are multiplied are not those of `a` but made from them.
+    bool hasPrologue() { return getNorm() || !getPrologue().empty(); }
   }];
   let hasVerifier = 1;
 }

@@ -64,9 +64,35 @@ static LogicalResult verifyForm(ContractOp op, int64_t &rows, int64_t &depth) {
   return expectShape(op, "the result", op.getResult(), wanted);
 }
 
+/// A norm with its operands, and a region on elements of `a` as f32.
+static LogicalResult verifyPrologue(ContractOp op) {
+  if (!op.hasPrologue())
+    return op.getStats() || op.getNormWeight() || op.getNormBias() || op.getEps() ? violated(op, "a norm for its operands", "none") : success();
+  if (op.getForm() != ContractForm::linear)
+    return violated(op, "a prologue on a linear contraction only", stringifyEnum(op.getForm()));
+  if (op.getNorm()) {
+    bool group = op.getNorm() == NormKind::group;
+    if (!group && op.getNorm() != NormKind::layer)
+      return violated(op, "a prologue that is a layer or a group norm", stringifyEnum(*op.getNorm()));
+    if (group != static_cast<bool>(op.getStats()))
+      return violated(op, "statistics for a group norm and for nothing else", group ? "none" : "some");
+    if (!op.getNormWeight() || !op.getNormBias() || !op.getEps())
+      return violated(op, "weight, bias and eps of the norm", "some of them");
+    ArrayRef<int64_t> a = shape(op.getA());
+    if (failed(expectShape(op, "the norm's weight", op.getNormWeight(), a.back())) || failed(expectShape(op, "the norm's bias", op.getNormBias(), a.back())))
+      return failure();
+    if (group) {
+      ArrayRef<int64_t> stats = shape(op.getStats());
+      if (stats.size() != 4 || stats[3] != 2 || stats[0] < 1 || stats[2] < 1 || a.back() % stats[2] || product(a.drop_back()) % stats[0])
+        return violated(op, "statistics [B, chunks, groups, 2] of images and groups that divide a", shapeText(stats) + " and " + shapeText(a));
+    }
+  }
+  return op.getPrologue().empty() ? success() : expectScalars(op, op.getPrologue(), 1, {}, Float32Type::get(op.getContext()));
+}
+
 LogicalResult ContractOp::verify() {
   int64_t rows = 0, depth = 0;
-  if (failed(verifyForm(*this, rows, depth)) || failed(verifyLora(*this, rows, depth)) ||
+  if (failed(verifyForm(*this, rows, depth)) || failed(verifyPrologue(*this)) || failed(verifyLora(*this, rows, depth)) ||
       failed(expectMaps(*this, getMaps(), getExtras(), shape(getResult()).size())))
     return failure();
   WeightLayout layout = layoutOf(getWeight());

@@ -17,6 +17,9 @@ static int64_t regionOps(Region &region) {
   return count;
 }
 
+/// Operations of a norm on an element: two for the statistics, two to apply them.
+static constexpr int64_t kNormOps = 4;
+
 static int64_t contractFlops(kernel::ContractOp op) {
   int64_t rows = elements(op.getResult()) / std::max<int64_t>(tensor(op.getResult()).getShape().back(), 1);
   RankedTensorType weight = tensor(op.getWeight());
@@ -27,6 +30,8 @@ static int64_t contractFlops(kernel::ContractOp op) {
   int64_t flops = 2 * rows * products + elements(op.getResult()) * regionOps(op.getEpilogue());
   if (op.getLoraA())
     flops += 2 * rows * (elements(op.getLoraA()) + elements(op.getLoraB())) + rows * elements(op.getLoraScale());
+  if (op.hasPrologue()) // each element once, however often a target prepares it
+    flops += elements(op.getA()) * ((op.getNorm() ? kNormOps : 0) + (op.getPrologue().empty() ? 0 : regionOps(op.getPrologue())));
   return flops;
 }
 
@@ -38,7 +43,7 @@ int64_t kernelFlops(Operation *op) {
         int64_t keys = tensor(a.getK()).getDimSize(1);
         return 2 * keys * (elements(a.getQ()) + elements(a.getResult()));
       })
-      .Case([](kernel::NormalizeOp n) { return elements(n.getX()) * (4 + regionOps(n.getEpilogue())); })
+      .Case([](kernel::NormalizeOp n) { return elements(n.getX()) * (kNormOps + regionOps(n.getEpilogue())); })
       .Case([](kernel::GroupStatsOp s) { return 4 * elements(s.getX()); })
       .Case([](kernel::MapOp m) { return elements(m.getResult()) * regionOps(m.getBody()); })
       .Case([](kernel::ReduceOp r) {

@@ -111,7 +111,7 @@ static bool keepsZeroOutside(kernel::MapOp producer) {
       int64_t dim = -1;
       for (unsigned i = 0; i < result.size(); ++i)
         if (expr.isFunctionOfDim(i))
-          dim = dim == -1 && !covered[i] ? i : -2;
+          dim = dim == -1 && !covered[i] ? static_cast<int64_t>(i) : -2; // the cast keeps -2 negative
       bool hasMod = false;
       expr.walk([&](AffineExpr part) { hasMod |= part.getKind() == AffineExprKind::Mod; });
       if (dim < 0 || hasMod)

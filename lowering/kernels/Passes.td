@@ -67,6 +67,47 @@ def HbFuseEpilogues : Pass<"hb-fuse-epilogues", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::hb::kernel::KernelDialect", "::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
 }
 
+def HbFusePrologues : Pass<"hb-fuse-prologues", "::mlir::func::FuncOp"> {
+  let summary = "normalises rows where a contraction reads them";
+  let description = [{
+    A layer norm, or the application of a group norm, that only one linear contraction reads becomes that contraction's prologue:
+    the normalised tensor is never stored, and one launch is saved. What follows the norm element by element moves along.
+
+    Each thread that works on a block of rows prepares them for itself. Where a product is small that costs more than it saves on
+    many threads, hence `least-products`.
+
+    ```mlir
+    // Before.
+    func.func @f(%x: tensor<4096x32xf32>, %g: tensor<32xf32>, %b: tensor<32xf32>, %w: tensor<512x32xf16, #kernel.packed<panel16>>) -> tensor<4096x512xf32> {
+      %n = kernel.normalize layer %x weight(%g, %b : tensor<32xf32>, tensor<32xf32>) {eps = 1.0e-5 : f64} : tensor<4096x32xf32> -> tensor<4096x32xf32> {
+      ^bb0(%v: f32):
+        kernel.yield %v : f32
+      }
+      %y = kernel.contract linear a(%n : tensor<4096x32xf32>) weight(%w : tensor<512x32xf16, #kernel.packed<panel16>>) {maps = []} -> tensor<4096x512xf32> {
+      ^bb0(%acc: f32):
+        kernel.yield %acc : f32
+      }
+      return %y : tensor<4096x512xf32>
+    }
+    // After.
+    func.func @f(%x: tensor<4096x32xf32>, %g: tensor<32xf32>, %b: tensor<32xf32>, %w: tensor<512x32xf16, #kernel.packed<panel16>>) -> tensor<4096x512xf32> {
+      %y = kernel.contract linear a(%x : tensor<4096x32xf32>) norm(layer weight %g, %b : tensor<32xf32>, tensor<32xf32>)
+           weight(%w : tensor<512x32xf16, #kernel.packed<panel16>>) {eps = 1.0e-5 : f64, maps = []} -> tensor<4096x512xf32> {
+      ^bb0(%acc: f32):
+        kernel.yield %acc : f32
+      }
+      return %y : tensor<4096x512xf32>
+    }
+    ```
+  }];
+  let options = [
+    Option<"leastProducts", "least-products", "int64_t", "1 << 20", "Rows times columns of the product from which a prologue pays">,
+    Option<"mostWidth", "most-width", "int64_t", "4096", "Elements of a row up to which a block of rows fits near a processor">,
+  ];
+  let statistics = [Statistic<"fused", "norms-fused", "kernel.normalize ops that became prologues">];
+  let dependentDialects = ["::hb::kernel::KernelDialect"];
+}
+
 def HbSelectWinograd : Pass<"hb-select-winograd", "::mlir::func::FuncOp"> {
   let summary = "computes 3x3 convolutions of enough channels by Winograd's method";
   let description = [{

@@ -33,12 +33,27 @@ std::string epilogueText(Region &region, size_t extras) {
   return llvm::formatv("; its epilogue does {0} operations on {1} further operands while the result is in registers", operations, extras).str();
 }
 
+/// "; its rows are layer-normalised as they are read".
+std::string prologueText(kernel::ContractOp op) {
+  if (!op.hasPrologue())
+    return "";
+  std::string text = "; ";
+  if (op.getNorm())
+    text += (kernel::stringifyNormKind(*op.getNorm()) + " normalisation of its rows").str();
+  if (!op.getPrologue().empty()) {
+    size_t operations = llvm::count_if(op.getPrologue().front(), [](Operation &o) { return !isa<arith::ConstantOp, kernel::YieldOp>(o); });
+    text += llvm::formatv("{0}{1} operations on each of their elements", op.getNorm() ? " and " : "", operations).str();
+  }
+  return text + " where they are read, never stored";
+}
+
 std::string contractText(kernel::ContractOp op) {
   auto weight = cast<RankedTensorType>(op.getWeight().getType());
   std::string kind = op.getForm() == kernel::ContractForm::conv2d   ? "convolution as an implicit matrix product"
                      : op.getForm() == kernel::ContractForm::planes ? "matrix products of the Winograd planes"
                                                                     : "matrix product";
   std::string text = kind + " " + shapeText(op.getA().getType()) + " by weight " + shapeText(weight) + " kept in " + elementText(weight);
+  text += prologueText(op);
   if (op.getGated())
     text += "; value and gate halves are computed side by side, the wide intermediate is never stored";
   if (op.getLoraA())

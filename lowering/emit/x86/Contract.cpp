@@ -2,6 +2,8 @@
 #include "lowering/emit/x86/Epilogue.h"
 #include "lowering/emit/x86/Families.h"
 #include "lowering/emit/x86/Reduction.h"
+#include "lowering/emit/x86/RowStaging.h"
+#include "runtime/abi/kernel.h"
 
 using namespace mlir;
 
@@ -13,7 +15,8 @@ int64_t roundUp(int64_t x, int64_t unit) { return ceilDiv(x, unit) * unit; }
 
 /// How the launch is cut: the same for every variant, so it may depend on shapes only.
 struct Partition {
-  int64_t rowBlock, rowBlocks, unitBlock, unitBlocks; ///< a unit is a panel, or a pair of panels when gated
+  int64_t rowBlocks, unitBlock, unitBlocks; ///< a unit is a panel, or a pair of panels when gated
+  int64_t rowBlock;                         ///< most rows of a block; may depend on the tile
 };
 
 class Contraction {
@@ -45,9 +48,13 @@ private:
   SmallVector<Value> rowOffsets(Value row, int rows);
   SmallVector<Value> loraOffsets(Value row, int rows);
   void emitLoraRows(Value first, Value last);
+  /// Where a row that is multiplied starts, from main_.a: in `a`, or in scratch when there is a prologue.
   Value rowOffset(Value row);
+  Value operandRowOffset(Value row);
+  /// What a task computes from its rows before it multiplies, unless the thread's last task was of the same rows.
+  LogicalResult prepareRows(Value rowBlock, Value first, Value last);
   void widenPanels(Value firstPanel, int panels, Value firstTerm, Value terms);
-  Value scratchAt(int64_t bytes) { return kb_.addressBytes(kb_.scratch, bytes); }
+  Value scratchAt(int64_t bytes) { return kb_.addressBytes(kb_.scratch, tagBytes_ + bytes); }
   Value widened() { return scratchAt(tileBytes_ + totalsBytes_ + loraBytes_); }
   /// Runs `tile` over rows [first, last) of the task, the last M % tileRows rows apart.
   void rowLoop(Value first, Value last, const std::function<void(Value, int)> &tile);
@@ -60,9 +67,12 @@ private:
   bool gated_ = false;
   int64_t m_ = 0, n_ = 0, units_ = 0, planes_ = 1;
   TileShape shape_;
+  bool remembers_ = false; ///< a thread keeps what it made of its rows for its next tasks
   bool separate_ = false;                                                    ///< value and gate panels are summed one after the other
   bool widenOnce_ = false;                                                   ///< f16/bf16 panels go through scratch as f32
   int64_t tileBytes_ = 0, totalsBytes_ = 0, loraBytes_ = 0, panelBytes_ = 0; ///< the parts of scratch, in this order
+  int64_t tagBytes_ = 0; ///< before them: the rows that scratch holds, where it keeps any (HB_SCRATCH_TAG_BYTES)
+  std::optional<RowStaging> staging_;
   int64_t blockChunks_ = 0, blockTerms_ = 0; ///< K goes in blocks of so many chunks, with at most so many terms; 0: as a whole
   Partition partition_;
   ProductSource main_, lora_;
@@ -142,12 +152,13 @@ void Contraction::choosePartition() {
     block = planeRowBlock;
   partition_.rowBlock = m_ <= block ? m_ : block;
   partition_.rowBlocks = ceilDiv(m_, partition_.rowBlock);
+  remembers_ = op_.hasPrologue() || rank_;
   // Units of a block: a multiple of every variant's tile width, so that only the last block has a rest.
   int64_t granule = m_ <= 4 ? (gated_ ? 4 : 8) : gated_ ? 2 : 6;
-  int64_t unitFlops = 2 * partition_.rowBlock * main_.terms() * 16 * (gated_ ? 2 : 1), unitBlock = units_;
+  int64_t unitFlops = 2 * ceilDiv(m_, partition_.rowBlocks) * main_.terms() * 16 * (gated_ ? 2 : 1), unitBlock = units_;
   for (TaskGoal goal : taskGoals) {
-    if ((rank_ || planes_ > 1) && goal.tasks > taskGoals[0].tasks)
-      break; // every column block computes the task's LoRA rows anew; planes are tasks enough
+    if (planes_ > 1 && goal.tasks > taskGoals[0].tasks)
+      break; // planes are tasks enough
     int64_t blocks = ceilDiv(goal.tasks, partition_.rowBlocks * planes_);
     unitBlock = std::min(unitBlock, std::max(ceilDiv(units_, blocks), ceilDiv(goal.flops, unitFlops)));
   }
@@ -155,12 +166,18 @@ void Contraction::choosePartition() {
   partition_.unitBlocks = ceilDiv(units_, partition_.unitBlock);
   launch_.grid = planes_ * partition_.rowBlocks * partition_.unitBlocks;
   tileBytes_ = shape_.rows * shape_.panels * 64;
+  // A thread then has whole row blocks: they should be equal, to a tile.
+  if (remembers_)
+    partition_.rowBlock = std::min(m_, ceilDiv(ceilDiv(m_, shape_.rows), partition_.rowBlocks) * shape_.rows);
   chooseBlocks();
   totalsBytes_ = separate_ ? tileBytes_ : blockChunks_ ? ceilDiv(partition_.rowBlock, shape_.rows) * tileBytes_ : 0;
   loraBytes_ = rank_ ? partition_.rowBlock * paddedRank_ * 4 : 0;
   widenOnce_ = !w_.element().isF32() && partition_.rowBlock >= widenOnceRows;
   panelBytes_ = widenOnce_ ? shape_.panels * (blockTerms_ ? blockTerms_ : main_.terms()) * 64 + prefetchBytes : 0;
-  launch_.scratchBytes = tileBytes_ + totalsBytes_ + loraBytes_ + panelBytes_;
+  if (op_.hasPrologue())
+    staging_.emplace(kb_, op_, m_, partition_.rowBlock, [this](Value row) { return operandRowOffset(row); });
+  tagBytes_ = remembers_ ? HB_SCRATCH_TAG_BYTES : 0;
+  launch_.scratchBytes = tagBytes_ + tileBytes_ + totalsBytes_ + loraBytes_ + panelBytes_ + (staging_ ? staging_->scratchBytes() : 0);
 }
 
 void Contraction::chooseBlocks() {
@@ -172,7 +189,9 @@ void Contraction::chooseBlocks() {
   blockTerms_ = blockChunks_ * chunk;
 }
 
-Value Contraction::rowOffset(Value row) {
+Value Contraction::rowOffset(Value row) { return staging_ ? kb_.mul(kb_.sub(row, blockStart_), staging_->stride()) : operandRowOffset(row); }
+
+Value Contraction::operandRowOffset(Value row) {
   if (form_ == kernel::ContractForm::planes)
     return kb_.add(planeA_, kb_.mul(row, a_.strides[1]));
   if (form_ == kernel::ContractForm::conv2d) {
@@ -272,8 +291,8 @@ LogicalResult Contraction::emitTile(Value row, int rows, Value unit, int units, 
     Value next = kb_.add(kb_.add(here, panels * main_.panelStride()), kb_.mul(tile, main_.terms() / reductionUnroll * lineElements));
     Value from = arith::SelectOp::create(kb_.b, kb_.loc, kb_.less(tile, kb_.i(panels * bytes)), next, here);
     source.ahead.weights = kb_.address(main_.b, from, main_.bElement);
-    // The next tile's rows, when they follow these without a gap.
-    if (rowStride_ == main_.terms())
+    // The next tile's rows, when they follow these without a gap to speak of.
+    if (std::optional<int64_t> stride = staging_ ? staging_->stride() : rowStride_; stride && *stride >= main_.terms() && *stride < main_.terms() + 32)
       source.ahead.rows = kb_.address(main_.a, rowOffset(kb_.add(row, rows)), main_.aElement);
   }
   if (form_ == kernel::ContractForm::planes) // the result is far larger than the caches: ask for its lines before they are written
@@ -400,10 +419,30 @@ void Contraction::emitUnitsInBlocks(Value first, Value last, Value unit, int uni
   });
 }
 
+LogicalResult Contraction::prepareRows(Value rowBlock, Value first, Value last) {
+  if (!remembers_)
+    return success();
+  if (staging_) {
+    staging_->reserve({kb_, tagBytes_ + tileBytes_ + totalsBytes_ + loraBytes_ + panelBytes_});
+    main_.a = staging_->rows();
+    main_.aElement = kb_.f32();
+  }
+  LogicalResult staged = success();
+  Value tag = kb_.add(rowBlock, 1), held = kb_.loadRaw(kb_.scratch, kb_.i(0), kb_.i64(), 1); // zero: none
+  kb_.ifThen(arith::CmpIOp::create(kb_.b, kb_.loc, arith::CmpIPredicate::ne, held, tag), [&] {
+    if (staging_)
+      staged = staging_->stage(first, last);
+    if (rank_)
+      emitLoraRows(first, last);
+    kb_.storeRaw(tag, kb_.scratch, kb_.i(0));
+  });
+  return staged;
+}
+
 LogicalResult Contraction::emitBody() {
   const int panelsPerUnit = gated_ ? 2 : 1, unitsPerTile = shape_.panels / panelsPerUnit;
   bool planes = form_ == kernel::ContractForm::planes;
-  reduction_.emplace(kb_, kb_.scratch, planes ? planeChunkTerms : chunkTerms, planes ? planeChunkTerms + planeChunkTerms / 2 : chunkMaxTerms);
+  reduction_.emplace(kb_, scratchAt(0), planes ? planeChunkTerms : chunkTerms, planes ? planeChunkTerms + planeChunkTerms / 2 : chunkMaxTerms);
   if (!planes)
     epilogue_.emplace(kb_, op_.getEpilogue(), op_.getExtras(), op_.getMaps(), op_.getResult());
   if (rank_) {
@@ -411,19 +450,32 @@ LogicalResult Contraction::emitBody() {
     lora_ = {scratchAt(tileBytes_ + totalsBytes_), kb_.f32(), loraB.base, loraB.element(), kb_.i(0), Value(), {}, rank_};
   }
 
-  // Column blocks outermost: a thread's run of tasks then reads the same part of the weight again and again.
-  Value rowBlock = kb_.rem(kb_.task, partition_.rowBlocks), rest = kb_.div(kb_.task, partition_.rowBlocks);
-  Value unitBlock = kb_.rem(rest, partition_.unitBlocks), plane = kb_.div(rest, partition_.unitBlocks);
+  // Column blocks outermost: a thread's run of tasks then reads the same part of the weight again and again. With work that is
+  // done once for rows, row blocks outermost: a thread's run of tasks then does it once for each of its row blocks.
+  Value rowBlock, unitBlock, plane;
+  if (remembers_) {
+    rowBlock = kb_.div(kb_.task, partition_.unitBlocks);
+    unitBlock = kb_.rem(kb_.task, partition_.unitBlocks);
+  } else {
+    Value rest = kb_.div(kb_.task, partition_.rowBlocks);
+    rowBlock = kb_.rem(kb_.task, partition_.rowBlocks);
+    unitBlock = kb_.rem(rest, partition_.unitBlocks);
+    plane = kb_.div(rest, partition_.unitBlocks);
+  }
   if (planes) {
     planeA_ = kb_.add(kb_.mul(plane, a_.strides[0]), a_.offset);
     planeY_ = kb_.add(kb_.mul(plane, y_.strides[0]), y_.offset);
     main_.bOffset = kb_.mul(plane, units_ * main_.panelStride());
   }
-  Value i0 = kb_.mul(rowBlock, partition_.rowBlock), i1 = kb_.min(kb_.add(i0, partition_.rowBlock), kb_.i(m_));
+  auto firstRow = [&](Value block) {
+    const int64_t tiles = ceilDiv(m_, shape_.rows);
+    return kb_.min(remembers_ ? kb_.mul(kb_.div(kb_.mul(block, tiles), partition_.rowBlocks), shape_.rows) : kb_.mul(block, partition_.rowBlock), kb_.i(m_));
+  };
+  Value i0 = firstRow(rowBlock), i1 = firstRow(kb_.add(rowBlock, 1));
   Value u0 = kb_.mul(unitBlock, partition_.unitBlock), u1 = kb_.min(kb_.add(u0, partition_.unitBlock), kb_.i(units_));
   blockStart_ = i0;
-  if (rank_)
-    emitLoraRows(i0, i1);
+  if (mlir::failed(prepareRows(rowBlock, i0, i1)))
+    return failure();
 
   // Whole tiles of full panels first; then one narrower tile with whatever is left, the masked last columns included.
   const int64_t wholeUnits = n_ / 16 / unitsPerTile * unitsPerTile;

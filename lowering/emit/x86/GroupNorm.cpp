@@ -6,7 +6,7 @@
 
 #include "lowering/emit/x86/Families.h"
 #include "lowering/emit/x86/Lanes.h"
-#include "lowering/emit/x86/VectorMath.h"
+#include "lowering/emit/x86/NormRows.h"
 #include "lowering/emit/x86/Vectoriser.h"
 
 using namespace mlir;
@@ -14,22 +14,9 @@ using namespace mlir;
 namespace hb::x86 {
 namespace {
 
-int64_t roundUp(int64_t x, int64_t multiple) { return (x + multiple - 1) / multiple * multiple; }
 int64_t ceilDiv(int64_t x, int64_t y) { return (x + y - 1) / y; }
 
-/// Carves arrays out of the task's scratch.
-struct Scratch {
-  KernelBuilder &kb;
-  int64_t bytes = 0;
-  Value piece(int64_t size) {
-    Value result = kb.addressBytes(kb.scratch, bytes);
-    bytes += roundUp(size, 64);
-    return result;
-  }
-};
-
 Value f64(KernelBuilder &kb, double value) { return arith::ConstantOp::create(kb.b, kb.loc, kb.b.getF64FloatAttr(value)); }
-Value f64Like(KernelBuilder &kb, double value, int lanes) { return kb.broadcast(f64(kb, value), lanes); }
 Value count(KernelBuilder &kb, Value integer) { return arith::SIToFPOp::create(kb.b, kb.loc, kb.b.getF64Type(), integer); }
 Value loadF64(KernelBuilder &kb, Value base, Value at) { return kb.loadRaw(base, at, kb.b.getF64Type(), 1); }
 
@@ -148,25 +135,15 @@ private:
 class GroupApply {
 public:
   GroupApply(KernelBuilder &kb, kernel::NormalizeOp op)
-      : kb(kb), op(op), x(kb.operand(op.getX())), stats(kb.operand(op.getStats())), result(kb.operand(op.getResult())), scratch{kb} {
-    pixels = x.shape()[1] * x.shape()[2];
-    channels = x.shape()[3];
-    groups = op.getGroups();
-    perGroup = channels / groups;
-    chunks = stats.shape()[1];
-  }
+      : kb(kb), op(op), x(kb.operand(op.getX())), result(kb.operand(op.getResult())), channels(x.shape()[3]), scratch{kb},
+        factors(kb, {op.getStats(), op.getWeight(), op.getBias(), op.getEps().convertToDouble()}, x.shape()[1] * x.shape()[2], channels, scratch) {}
 
   FailureOr<Launch> emit() {
-    means = scratch.piece(channels * 4);
-    scales = scratch.piece(channels * 4);
-    shifts = scratch.piece(channels * 4);
-    groupMeans = scratch.piece(groups * 8);
-    groupScales = scratch.piece(groups * 8);
     const int64_t rows = result.shape()[1], rowSize = result.shape()[2] * channels;
     const int64_t chunk = std::clamp<int64_t>(65536 / rowSize, 1, rows), blocks = ceilDiv(rows, chunk);
     SmallVector<Value> place = kb.delinearize(kb.task, {x.shape()[0], blocks});
     image = place[0];
-    combine();
+    factors.combine(image);
     Value first = kb.mul(place[1], chunk);
     kb.loop(first, kb.min(kb.add(first, chunk), kb.i(rows)), 1, [&](Value row) { resultRow(row); });
     if (failed)
@@ -175,61 +152,6 @@ public:
   }
 
 private:
-  /// Mean and 1/deviation of every group from the runs' statistics, several groups on the lanes; then the factors of every channel.
-  void combine() {
-    const int64_t run = ceilDiv(pixels, chunks);
-    Value base = kb.add(kb.mul(image, stats.strides[0]), stats.offset);
-    auto pair = [&](Value chunk, Value group, int lanes) {
-      Value at = kb.add(kb.add(base, kb.mul(chunk, stats.strides[1])), kb.mul(group, stats.strides[2]));
-      if (lanes == 1 || stats.strides[3] != 1 || stats.strides[2] != 2)
-        return std::pair(toF64(kb, loadStrided(kb, stats, at, stats.strides[2], lanes)), toF64(kb, loadStrided(kb, stats, kb.add(at, stats.strides[3]), stats.strides[2], lanes)));
-      Value both = kb.load(stats, at, 2 * lanes);
-      SmallVector<int64_t> even, odd;
-      for (int64_t lane = 0; lane < lanes; ++lane) {
-        even.push_back(2 * lane);
-        odd.push_back(2 * lane + 1);
-      }
-      return std::pair(toF64(kb, vector::ShuffleOp::create(kb.b, kb.loc, both, both, even)), toF64(kb, vector::ShuffleOp::create(kb.b, kb.loc, both, both, odd)));
-    };
-    auto weight = [&](Value chunk, int lanes) {
-      Value size = kb.max(kb.i(0), kb.min(kb.i(run), kb.sub(kb.i(pixels), kb.mul(chunk, run))));
-      return kb.broadcast(count(kb, kb.mul(size, perGroup)), lanes);
-    };
-    const double elements = double(pixels) * perGroup;
-    forLanes(kb, groups, [&](Value group, int lanes) {
-      Value zero = f64Like(kb, 0, lanes), inverse = f64Like(kb, 1 / elements, lanes);
-      Value sum = kb.loop(kb.i(0), kb.i(chunks), 1, ValueRange{zero}, [&](Value chunk, ValueRange carried) -> SmallVector<Value> {
-        return {kb.fadd(carried[0], kb.fmul(weight(chunk, lanes), pair(chunk, group, lanes).first))};
-      })[0];
-      Value mean = kb.fmul(sum, inverse);
-      Value deviations = kb.loop(kb.i(0), kb.i(chunks), 1, ValueRange{zero}, [&](Value chunk, ValueRange carried) -> SmallVector<Value> {
-        auto [partMean, partDeviations] = pair(chunk, group, lanes);
-        Value delta = kb.fsub(partMean, mean);
-        return {kb.fadd(carried[0], kb.fadd(partDeviations, kb.fmul(weight(chunk, lanes), kb.fmul(delta, delta))))};
-      })[0];
-      Value variance = kb.fadd(kb.fmul(deviations, inverse), f64Like(kb, op.getEps().convertToDouble(), lanes));
-      kb.storeRaw(mean, groupMeans, group);
-      kb.storeRaw(kb.fdiv(f64Like(kb, 1, lanes), buildSqrt(kb, variance)), groupScales, group);
-    });
-    kb.loop(0, groups, 1, [&](Value group) {
-      Value mean = loadF64(kb, groupMeans, group), scale = loadF64(kb, groupScales, group);
-      Value rounded = toF32(kb, mean), rest = kb.fsub(mean, toF64(kb, rounded));
-      forLanes(kb, perGroup, [&](Value at, int lanes) {
-        Value channel = kb.add(kb.mul(group, perGroup), at), factor = kb.broadcast(scale, lanes), offset = f64Like(kb, 0, lanes);
-        if (op.getWeight()) {
-          const Operand &weight = kb.operand(op.getWeight()), &bias = kb.operand(op.getBias());
-          factor = kb.fmul(factor, toF64(kb, loadStrided(kb, weight, kb.add(kb.mul(channel, weight.strides[0]), weight.offset), weight.strides[0], lanes)));
-          offset = toF64(kb, loadStrided(kb, bias, kb.add(kb.mul(channel, bias.strides[0]), bias.offset), bias.strides[0], lanes));
-        }
-        // y = (x − mean)·factor + offset, with what the rounding of the mean left over moved into the offset.
-        offset = kb.fsub(offset, kb.fmul(kb.broadcast(rest, lanes), factor));
-        kb.storeRaw(kb.broadcast(rounded, lanes), means, channel);
-        kb.storeRaw(toF32(kb, factor), scales, channel);
-        kb.storeRaw(toF32(kb, offset), shifts, channel);
-      });
-    });
-  }
-
   void zeroPixels(Value from, int64_t pixelCount) {
     kb.loop(0, pixelCount, 1, [&](Value pixel) {
       Value to = kb.add(from, kb.mul(pixel, result.strides[2]));
@@ -257,9 +179,7 @@ private:
   void onePixel(Value from, Value to) {
     forLanes(kb, channels, [&](Value at, int lanes) {
       Value v = loadStrided(kb, x, kb.add(from, kb.mul(at, x.strides[3])), x.strides[3], lanes);
-      auto factor = [&](Value array) { return kb.loadRaw(array, at, kb.f32(), lanes); };
-      Value y = kb.fma(kb.fsub(v, factor(means)), factor(scales), factor(shifts));
-      FailureOr<SmallVector<Value>> values = inlineRegion(kb, op.getEpilogue(), {y});
+      FailureOr<SmallVector<Value>> values = inlineRegion(kb, op.getEpilogue(), {factors.apply(v, at, lanes)});
       if (mlir::failed(values)) {
         failed = true;
         return;
@@ -270,10 +190,11 @@ private:
 
   KernelBuilder &kb;
   kernel::NormalizeOp op;
-  const Operand &x, &stats, &result;
+  const Operand &x, &result;
+  int64_t channels;
   Scratch scratch;
-  int64_t pixels, channels, groups, perGroup, chunks;
-  Value means, scales, shifts, groupMeans, groupScales, image;
+  GroupFactors factors;
+  Value image;
   bool failed = false;
 };
 

@@ -2,6 +2,7 @@
 #include "lowering/emit/x86/Families.h"
 #include "lowering/emit/x86/GroupNorm.h"
 #include "lowering/emit/x86/Lanes.h"
+#include "lowering/emit/x86/NormRows.h"
 #include "lowering/emit/x86/VectorMath.h"
 #include "lowering/emit/x86/Vectoriser.h"
 
@@ -44,10 +45,6 @@ public:
 
 private:
   Value load(Value at, int lanes) { return loadStrided(kb, x, kb.add(from, kb.mul(at, x.strides.back())), x.strides.back(), lanes); }
-  Value loadWeight(Value tensor, Value at, int lanes) {
-    const Operand &operand = kb.operand(tensor);
-    return loadStrided(kb, operand, kb.add(kb.mul(at, operand.strides.back()), operand.offset), operand.strides.back(), lanes);
-  }
   void store(Value value, Value at, int lanes) { storeStrided(kb, result, kb.add(to, kb.mul(at, result.strides.back())), result.strides.back(), kb.broadcast(value, lanes), lanes); }
   void finish(Value value, Value at, int lanes) {
     FailureOr<SmallVector<Value>> y = inlineRegion(kb, op.getEpilogue(), {value});
@@ -70,32 +67,10 @@ private:
     }
   }
 
-  /// Two passes, the second of which also measures what the rounded mean missed: exact whatever the ratio of mean and deviation.
   void layer() {
-    Value sum = sumRow(kb, count, 1, [&](ArrayRef<Value> running, Value at, int lanes) -> SmallVector<Value> { return {kb.fadd(running[0], load(at, lanes))}; })[0];
-    Value mean = toF32(kb, kb.fmul(sum, f64(1.0 / count)));
-    SmallVector<Value> moments = sumRow(
-        kb, count, 2,
-        [&](ArrayRef<Value> running, Value at, int lanes) -> SmallVector<Value> {
-          Value d = kb.fsub(load(at, lanes), kb.broadcast(mean, lanes));
-          return {kb.fadd(running[0], d), kb.fma(d, d, running[1])};
-        },
-        4);
-    Value rest = kb.fmul(moments[0], f64(1.0 / count));
-    Value variance = kb.fsub(kb.fmul(moments[1], f64(1.0 / count)), kb.fmul(rest, rest));
-    variance = arith::MaximumFOp::create(kb.b, kb.loc, variance, f64(0));
-    Value inverse = kb.fdiv(f64(1), buildSqrt(kb, kb.fadd(variance, f64(op.getEps().convertToDouble()))));
-    // (x − mean − rest)·inverse as one FMA after the difference
-    Value scale = toF32(kb, inverse), shift = toF32(kb, arith::NegFOp::create(kb.b, kb.loc, kb.fmul(rest, inverse)));
-    forLanes(
-        kb, count,
-        [&](Value at, int lanes) {
-          Value y = kb.fma(kb.fsub(load(at, lanes), kb.broadcast(mean, lanes)), kb.broadcast(scale, lanes), kb.broadcast(shift, lanes));
-          if (op.getWeight())
-            y = kb.fma(y, loadWeight(op.getWeight(), at, lanes), loadWeight(op.getBias(), at, lanes));
-          finish(y, at, lanes);
-        },
-        regionCost(op.getEpilogue()) <= 4 ? 4 : 1);
+    emitLayerRow(
+        kb, {Value(), op.getWeight(), op.getBias(), op.getEps().convertToDouble()}, count, regionCost(op.getEpilogue()) <= 4 ? 4 : 1,
+        [&](Value at, int lanes) { return load(at, lanes); }, [&](Value y, Value at, int lanes) { finish(y, at, lanes); });
   }
 
   void softmax() {

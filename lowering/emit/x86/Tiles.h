@@ -40,6 +40,8 @@ inline constexpr int64_t planeRowBlock = 264;
 inline constexpr int64_t chunkTerms = 128, chunkMaxTerms = 160, planeChunkTerms = 32;
 /// Convolutions of few channels: up to so many segments are summed in one chain when all of K fits one chunk.
 inline constexpr int64_t maxChainedSegments = 7;
+/// Rows whose stride is a multiple of this lie in one set of the first-level cache.
+inline constexpr int64_t pageBytes = 4096;
 /// Steps of the reduction that are written out, and bytes the weight is fetched ahead.
 inline constexpr int64_t reductionUnroll = 4, prefetchBytes = 2048;
 /// A launch is cut along the columns, when the rows alone give fewer tasks, into about `tasks` of them as long as each keeps

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <cstring>
 #include <sched.h>
 
 namespace hb {
@@ -47,7 +48,7 @@ ThreadPool::~ThreadPool() {
 void ThreadPool::reserveScratch(uint64_t bytes) {
   if (bytes <= scratchBytes_)
     return;
-  scratchBytes_ = (bytes + 63) / 64 * 64;
+  scratchBytes_ = (std::max<uint64_t>(bytes, HB_SCRATCH_TAG_BYTES) + 63) / 64 * 64;
   for (auto &scratch : scratch_) {
     scratch.reset(std::aligned_alloc(64, scratchBytes_));
     if (!scratch)
@@ -55,9 +56,16 @@ void ThreadPool::reserveScratch(uint64_t bytes) {
   }
 }
 
+void ThreadPool::clearTag(int index) {
+  if (void *scratch = scratch_[index].get())
+    std::memset(scratch, 0, HB_SCRATCH_TAG_BYTES);
+}
+
 void ThreadPool::share(int index) {
   int64_t n = threads();
   int64_t begin = grid_ * index / n, end = grid_ * (index + 1) / n;
+  if (begin < end)
+    clearTag(index);
   for (int64_t task = begin; task < end; ++task)
     kernel_(buffers_, scratch_[index].get(), task);
 }
@@ -83,6 +91,7 @@ void ThreadPool::run(hb_kernel_fn kernel, void *const *buffers, int64_t grid) {
   buffers_ = buffers;
   grid_ = grid;
   if (workers_.empty() || grid < 2) {
+    clearTag(0);
     for (int64_t task = 0; task < grid; ++task)
       kernel(buffers, scratch_[0].get(), task);
     return;

@@ -33,6 +33,8 @@ private:
   };
   void worker(int index);
   void share(int index);
+  /// A thread's scratch holds nothing of the launch that begins (HB_SCRATCH_TAG_BYTES).
+  void clearTag(int index);
 
   std::vector<std::thread> workers_;
   std::vector<std::unique_ptr<void, Free>> scratch_;

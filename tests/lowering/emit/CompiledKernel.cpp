@@ -5,6 +5,7 @@
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
+#include "runtime/abi/kernel.h"
 
 #include <bit>
 #include <chrono>
@@ -59,7 +60,7 @@ CompiledKernel::CompiledKernel(const std::string &text, const std::string &cpu) 
     error_ = dlerror();
   else
     error_.clear();
-  scratch_ = static_cast<char *>(std::aligned_alloc(64, (scratchBytes_ + 127) / 64 * 64));
+  scratch_ = static_cast<char *>(std::aligned_alloc(64, (scratchBytes_ + HB_SCRATCH_TAG_BYTES + 127) / 64 * 64));
 }
 
 CompiledKernel::~CompiledKernel() {
@@ -80,6 +81,7 @@ void CompiledKernel::run(const std::vector<void *> &buffers) {
 }
 
 void CompiledKernel::runInOrder(const std::vector<void *> &buffers) {
+  std::memset(scratch_, 0, HB_SCRATCH_TAG_BYTES);
   for (int64_t task = 0; task < grid_; ++task)
     function_(buffers.data(), scratch_, task);
 }

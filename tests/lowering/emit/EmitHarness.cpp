@@ -3,6 +3,7 @@
 #include "dialects/kernel/Kernel.h"
 #include "lowering/emit/x86/EmitX86.h"
 #include "mlir/Parser/Parser.h"
+#include "runtime/abi/kernel.h"
 
 #include <cmath>
 #include <cstring>
@@ -15,6 +16,7 @@ using namespace mlir;
 namespace hb::test {
 
 void Kernel::run(const std::vector<void *> &buffers) const {
+  std::memset(scratch.get(), 0, HB_SCRATCH_TAG_BYTES);
   for (int64_t task = 0; task < grid; ++task)
     function(buffers.data(), scratch.get(), task);
 }
@@ -65,7 +67,7 @@ Kernel compileKernel(const std::string &text, const x86::X86Target &target) {
   if (!kernel.library)
     return kernel;
   kernel.function = reinterpret_cast<Kernel::Function>(dlsym(kernel.library.get(), def.getSymName().str().c_str()));
-  kernel.scratch = {std::aligned_alloc(64, (kernel.scratchBytes + 127) / 64 * 64), &std::free};
+  kernel.scratch = {std::aligned_alloc(64, (kernel.scratchBytes + HB_SCRATCH_TAG_BYTES + 127) / 64 * 64), &std::free};
   return kernel;
 }
 

@@ -28,6 +28,31 @@ TEST(ThreadPool, RunsEveryTaskOnce) {
   }
 }
 
+/// Notes in the tag how many tasks of this launch the thread has run before.
+void countInTag(void *const *buffers, void *scratch, int64_t task) {
+  auto *tag = static_cast<int64_t *>(scratch);
+  static_cast<int64_t *>(buffers[0])[task] = tag[HB_SCRATCH_TAG_BYTES / 8 - 1];
+  for (int i = 0; i < HB_SCRATCH_TAG_BYTES / 8; ++i)
+    ++tag[i];
+}
+
+TEST(ThreadPool, ScratchLastsForOneLaunch) {
+  for (int threads : {1, 2, 3}) {
+    ThreadPool pool(threads, 1000);
+    for (int64_t grid : {1, 7, 2}) {
+      std::vector<int64_t> before(grid), expected;
+      void *buffers[] = {before.data()};
+      pool.run(countInTag, buffers, grid);
+      for (int64_t thread = 0; thread < threads; ++thread)
+        for (int64_t task = grid * thread / threads; task < grid * (thread + 1) / threads; ++task)
+          expected.push_back(task - grid * thread / threads);
+      if (grid == 1)
+        expected = {0};
+      EXPECT_EQ(before, expected) << threads << " threads, grid " << grid;
+    }
+  }
+}
+
 TEST(ThreadPool, WakesSleepingWorkers) {
   ThreadPool pool(3, 64);
   std::vector<int> counts(10);

@@ -104,3 +104,97 @@ func.func @f(%x: tensor<2x8xf32>) {
   }
   return
 }
+
+// -----
+
+func.func @f(%x: tensor<2x64xf32>, %w: tensor<96x64xf16, #kernel.packed<panel16>>) {
+  // expected-error@+1 {{expected a norm for its operands; found none}}
+  %y = kernel.contract linear a(%x : tensor<2x64xf32>) weight(%w : tensor<96x64xf16, #kernel.packed<panel16>>) {eps = 1.0e-5 : f64, maps = []} -> tensor<2x96xf32> {
+  ^bb0(%acc: f32):
+    kernel.yield %acc : f32
+  }
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x64xf32>, %w: tensor<96x64xf16, #kernel.packed<panel16>>, %g: tensor<64xf32>) {
+  // expected-error@+1 {{expected a prologue that is a layer or a group norm; found l2}}
+  %y = kernel.contract linear a(%x : tensor<2x64xf32>) norm(l2 weight %g, %g : tensor<64xf32>, tensor<64xf32>) weight(%w : tensor<96x64xf16, #kernel.packed<panel16>>) {eps = 1.0e-5 : f64, maps = []} -> tensor<2x96xf32> {
+  ^bb0(%acc: f32):
+    kernel.yield %acc : f32
+  }
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x64xf32>, %w: tensor<96x64xf16, #kernel.packed<panel16>>, %g: tensor<64xf32>) {
+  // expected-error@+1 {{expected statistics for a group norm and for nothing else; found none}}
+  %y = kernel.contract linear a(%x : tensor<2x64xf32>) norm(group weight %g, %g : tensor<64xf32>, tensor<64xf32>) weight(%w : tensor<96x64xf16, #kernel.packed<panel16>>) {eps = 1.0e-5 : f64, maps = []} -> tensor<2x96xf32> {
+  ^bb0(%acc: f32):
+    kernel.yield %acc : f32
+  }
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x64xf32>, %w: tensor<96x64xf16, #kernel.packed<panel16>>, %g: tensor<64xf32>) {
+  // expected-error@+1 {{expected weight, bias and eps of the norm; found some of them}}
+  %y = kernel.contract linear a(%x : tensor<2x64xf32>) norm(layer weight %g, %g : tensor<64xf32>, tensor<64xf32>) weight(%w : tensor<96x64xf16, #kernel.packed<panel16>>) {maps = []} -> tensor<2x96xf32> {
+  ^bb0(%acc: f32):
+    kernel.yield %acc : f32
+  }
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x64xf32>, %w: tensor<96x64xf16, #kernel.packed<panel16>>, %g: tensor<32xf32>) {
+  // expected-error@+1 {{expected the norm's weight of shape 64; found 32}}
+  %y = kernel.contract linear a(%x : tensor<2x64xf32>) norm(layer weight %g, %g : tensor<32xf32>, tensor<32xf32>) weight(%w : tensor<96x64xf16, #kernel.packed<panel16>>) {eps = 1.0e-5 : f64, maps = []} -> tensor<2x96xf32> {
+  ^bb0(%acc: f32):
+    kernel.yield %acc : f32
+  }
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x64xf32>, %w: tensor<96x64xf16, #kernel.packed<panel16>>, %g: tensor<64xf32>, %s: tensor<3x2x8x2xf32>) {
+  // expected-error@+1 {{expected statistics [B, chunks, groups, 2] of images and groups that divide a; found 3x2x8x2 and 2x64}}
+  %y = kernel.contract linear a(%x : tensor<2x64xf32>) norm(group stats %s : tensor<3x2x8x2xf32> weight %g, %g : tensor<64xf32>, tensor<64xf32>) weight(%w : tensor<96x64xf16, #kernel.packed<panel16>>) {eps = 1.0e-5 : f64, maps = []} -> tensor<2x96xf32> {
+  ^bb0(%acc: f32):
+    kernel.yield %acc : f32
+  }
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<1x8x8x64xf32>, %w: tensor<96x64x3x3xf16, #kernel.packed<panel16>>) {
+  // expected-error@+1 {{expected a prologue on a linear contraction only; found conv2d}}
+  %y = kernel.contract conv2d a(%x : tensor<1x8x8x64xf32>) weight(%w : tensor<96x64x3x3xf16, #kernel.packed<panel16>>) {maps = []} -> tensor<1x6x6x96xf32> {
+  ^bb0(%acc: f32):
+    kernel.yield %acc : f32
+  } prologue {
+  ^bb0(%v: f32):
+    kernel.yield %v : f32
+  }
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x64xf32>, %w: tensor<96x64xf16, #kernel.packed<panel16>>) {
+  // expected-error@+1 {{expected one scalar region argument per accumulator and operand, of its element type; found other arguments}}
+  %y = kernel.contract linear a(%x : tensor<2x64xf32>) weight(%w : tensor<96x64xf16, #kernel.packed<panel16>>) {maps = []} -> tensor<2x96xf32> {
+  ^bb0(%acc: f32):
+    kernel.yield %acc : f32
+  } prologue {
+  ^bb0(%v: f32, %u: f32):
+    kernel.yield %v : f32
+  }
+  return
+}

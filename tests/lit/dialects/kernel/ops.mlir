@@ -28,7 +28,7 @@ func.func @structure(%x: tensor<8xf32>, %qkv: tensor<2x64x96xf32>) {
 // CHECK-LABEL: func.func @contract
 func.func @contract(%x: tensor<2x77x64xf32>, %w: tensor<96x64xf16, #kernel.packed<panel16>>, %g: tensor<192x64xf16, #kernel.packed<gated_panel16>>,
                     %b: tensor<96xf32>, %la: tensor<4x64xf32, #kernel.packed<panel16>>, %lb: tensor<96x4xf32, #kernel.packed<panel16>>, %ls: tensor<4xf32>,
-                    %p: tensor<1x18x18x32xf32>, %c: tensor<8x32x3x3xf32, #kernel.packed<panel16>>) {
+                    %n: tensor<64xf32>, %stats: tensor<2x3x8x2xf32>, %p: tensor<1x18x18x32xf32>, %c: tensor<8x32x3x3xf32, #kernel.packed<panel16>>) {
   // CHECK: kernel.contract linear a(%{{.*}} : tensor<2x77x64xf32>) weight(%{{.*}} : tensor<96x64xf16, #kernel.packed<panel16>>)
   // CHECK-SAME: extras(%{{.*}} : tensor<96xf32>) {maps = [#{{.*}}]} -> tensor<2x77x96xf32>
   %0 = kernel.contract linear a(%x : tensor<2x77x64xf32>) weight(%w : tensor<96x64xf16, #kernel.packed<panel16>>)
@@ -48,6 +48,24 @@ func.func @contract(%x: tensor<2x77x64xf32>, %w: tensor<96x64xf16, #kernel.packe
   ^bb0(%value: f32, %gate: f32):
     %s = arith.mulf %value, %gate : f32
     kernel.yield %s : f32
+  }
+  // CHECK: kernel.contract linear a(%{{.*}} : tensor<2x77x64xf32>) norm(layer weight %{{.*}}, %{{.*}} : tensor<64xf32>, tensor<64xf32>)
+  // CHECK-SAME: weight(%{{.*}} : tensor<96x64xf16, #kernel.packed<panel16>>) {eps = 1.000000e-05 : f64, maps = []} -> tensor<2x77x96xf32>
+  // CHECK: } prologue {
+  %4 = kernel.contract linear a(%x : tensor<2x77x64xf32>) norm(layer weight %n, %n : tensor<64xf32>, tensor<64xf32>)
+         weight(%w : tensor<96x64xf16, #kernel.packed<panel16>>) {eps = 1.0e-5 : f64, maps = []} -> tensor<2x77x96xf32> {
+  ^bb0(%acc: f32):
+    kernel.yield %acc : f32
+  } prologue {
+  ^bb0(%v: f32):
+    %r = arith.negf %v : f32
+    kernel.yield %r : f32
+  }
+  // CHECK: kernel.contract linear a(%{{.*}}) norm(group stats %{{.*}} : tensor<2x3x8x2xf32> weight %{{.*}}, %{{.*}} : tensor<64xf32>, tensor<64xf32>) weight
+  %5 = kernel.contract linear a(%x : tensor<2x77x64xf32>) norm(group stats %stats : tensor<2x3x8x2xf32> weight %n, %n : tensor<64xf32>, tensor<64xf32>)
+         weight(%w : tensor<96x64xf16, #kernel.packed<panel16>>) {eps = 1.0e-5 : f64, maps = []} -> tensor<2x77x96xf32> {
+  ^bb0(%acc: f32):
+    kernel.yield %acc : f32
   }
   // CHECK: kernel.contract conv2d {{.*}} strides = array<i64: 2, 2>} -> tensor<1x8x8x8xf32>
   %3 = kernel.contract conv2d a(%p : tensor<1x18x18x32xf32>) weight(%c : tensor<8x32x3x3xf32, #kernel.packed<panel16>>) {maps = [], strides = array<i64: 2, 2>} -> tensor<1x8x8x8xf32> {

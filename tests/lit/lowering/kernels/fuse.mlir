@@ -114,3 +114,28 @@ func.func @shared(%x: tensor<2x32xf32>) -> (tensor<2x32xf32>, tensor<2x32xf32>) 
   %1 = nn.unary silu %0 : tensor<2x32xf32>
   return %0, %1 : tensor<2x32xf32>, tensor<2x32xf32>
 }
+
+// A padding does not read through a map whose index mixes two dimensions: where it is left cannot be told from one of them.
+// CHECK-LABEL: func.func @padding_of_a_regrouped_picture
+func.func @padding_of_a_regrouped_picture(%x: tensor<1x16x2x1xf32>, %y: tensor<1x4x4x2xf32>) -> tensor<1x6x6x2xf32> {
+  // CHECK: kernel.map(
+  // CHECK: math.exp
+  // CHECK: kernel.map(
+  // CHECK-SAME: zero_outside
+  %e = kernel.map (%x : tensor<1x16x2x1xf32>) [affine_map<(d0, d1, d2, d3) -> (d0, d1, d2, d3)>] -> tensor<1x16x2x1xf32> {
+  ^bb0(%a: f32):
+    %b = math.exp %a : f32
+    kernel.yield %b : f32
+  }
+  %v = kernel.view %e : tensor<1x16x2x1xf32> -> tensor<1x4x4x2xf32>
+  %s = kernel.map (%y, %v : tensor<1x4x4x2xf32>, tensor<1x4x4x2xf32>) [affine_map<(d0, d1, d2, d3) -> (d0, d1, d2, d3)>, affine_map<(d0, d1, d2, d3) -> (d0, d1, d2, d3)>] -> tensor<1x4x4x2xf32> {
+  ^bb0(%a: f32, %b: f32):
+    %c = arith.addf %a, %b : f32
+    kernel.yield %c : f32
+  }
+  %p = kernel.map (%s : tensor<1x4x4x2xf32>) [affine_map<(d0, d1, d2, d3) -> (d0, d1 - 1, d2 - 1, d3)>] {zero_outside = array<i1: true>} -> tensor<1x6x6x2xf32> {
+  ^bb0(%a: f32):
+    kernel.yield %a : f32
+  }
+  return %p : tensor<1x6x6x2xf32>
+}
