@@ -14,6 +14,7 @@ Action addRun(CLI::App &app);
 Action addGenerate(CLI::App &app);
 Action addInspect(CLI::App &app);
 Action addBench(CLI::App &app);
+Action addCheckGrad(CLI::App &app);
 Action addDevices(CLI::App &app);
 Action addConvertLora(CLI::App &app);
 Action addMergeLora(CLI::App &app);
