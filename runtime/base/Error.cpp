@@ -15,6 +15,7 @@ constexpr ErrorInfo kErrors[] = {
 #include "runtime/base/errors/Module.def"
 #include "runtime/base/errors/Run.def"
 #include "runtime/base/errors/Pipeline.def"
+#include "runtime/base/errors/Train.def"
 #include "runtime/base/errors/Compile.def"
 #include "runtime/base/errors/Lowering.def"
 #include "runtime/base/errors/System.def"

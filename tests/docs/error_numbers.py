@@ -14,7 +14,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.path.insert(0, os.path.join(ROOT, "tools", "dev"))
 import error_pages  # noqa: E402  (the reader of the tables)
 
-RANGES = {"Language": 100, "Checkpoint": 200, "Adapter": 300, "Module": 400, "Run": 500, "Pipeline": 600, "Compile": 700, "Lowering": 800, "System": 900}
+RANGES = {"Language": 100, "Checkpoint": 200, "Adapter": 300, "Module": 400, "Run": 500, "Pipeline": 600, "Train": 650, "Compile": 700, "Lowering": 800, "System": 900}
 # A number counts as thrown where a line of code (not a comment) names it next to one of these words, or spells it HB0123.
 THROWS = re.compile(r"rror|fail|Fail|report|refuse|violated|number|throw|number =|k[A-Z]\w*Missing|check|warn")
 

@@ -5,7 +5,7 @@ import re
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 AREAS = [("Language", "The model language"), ("Checkpoint", "Configs and checkpoints"), ("Adapter", "Adapters"), ("Module", "Module files"), ("Run", "Running an entry"),
-         ("Pipeline", "Prompts, pictures, schedules"), ("Compile", "The compiler's command line"), ("Lowering", "Lowering"), ("System", "Files, memory, devices")]
+         ("Pipeline", "Prompts, pictures, schedules"), ("Train", "Training"), ("Compile", "The compiler's command line"), ("Lowering", "Lowering"), ("System", "Files, memory, devices")]
 EXIT = {"RunTime": 1, "Usage": 2, "BadFile": 3, "NoMemory": 4, "Internal": 70}
 STRING = r'"((?:[^"\\]|\\.)*)"'
 
