@@ -26,7 +26,7 @@ std::string WeightStore::scopePath(const ScopePath &scope, const std::string &di
 }
 
 WeightStore::WeightStore(const Module &module, const std::string &directory, WeightStoreOptions options)
-    : module_(module), options_(std::move(options)), cache_(options_.cache), entries_(module.weights.size()) {
+    : module_(module), directory_(directory), options_(std::move(options)), cache_(options_.cache), entries_(module.weights.size()) {
   std::set<std::string> used;
   for (const WeightSpec &spec : module.weights)
     for (const WeightSource &source : spec.sources)
@@ -60,6 +60,13 @@ WeightStore::WeightStore(const Module &module, const std::string &directory, Wei
 /// A dense weight in its stored 16-bit type is what the file holds: no copy. Kernels read elements of such tables unaligned.
 bool WeightStore::usedInPlace(const WeightSpec &spec) const {
   return spec.layout == WeightLayout::Dense && spec.sources.size() == 1 && spec.sources[0].dtype == spec.dtype && dtypeSize(spec.dtype) == 2 && !isAdapter(spec.sources[0]);
+}
+
+std::string WeightStore::folderOf(const std::string &scope) const {
+  for (const ScopePath &place : module_.scopes)
+    if (place.name == scope)
+      return scopePath(place, directory_);
+  return "";
 }
 
 const std::byte *WeightStore::get(size_t index) {

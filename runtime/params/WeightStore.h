@@ -56,6 +56,9 @@ public:
   /// Sets the factors of adapter slots (key: scope + "\n" + path); slots not named become zero. Repacks what was packed.
   void setAdapters(std::map<std::string, AdapterFactors> factors);
 
+  /// The folder a scope's checkpoint was opened in. Empty for a scope without weights.
+  std::string folderOf(const std::string &scope) const;
+
   /// Bytes of packed weights so far, in memory or mapped from the cache (weights used in place cost none).
   uint64_t packedBytes() const { return packedBytes_; }
   /// The part of packedBytes() that is mapped from cache files.
@@ -86,6 +89,7 @@ private:
   bool writeCache(const std::string &identity, const Network &network) const;
 
   const Module &module_;
+  std::string directory_;
   WeightStoreOptions options_;
   PackCache cache_;
   std::map<std::string, Checkpoint> checkpoints_;

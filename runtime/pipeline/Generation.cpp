@@ -17,122 +17,26 @@ const Program &generateProgram(const Session &session) {
               "compile the pipeline folder: hbc compile DIR --entry generate -o M.hbm");
 }
 
-const TensorSpec &spec(const std::vector<TensorSpec> &specs, const std::string &name, const std::string &where) {
-  for (const TensorSpec &s : specs)
-    if (s.name == name)
-      return s;
-  throw Error(640, where, "a generate entry with '" + name + "'", "none", "compile the pipeline again with this version of hbc");
-}
-
-/// The texts of a tokenizer folder as hbc stored them.
-ClipTokenizerFiles tokenizerFiles(const nlohmann::json &pipeline, const std::string &name) {
-  ClipTokenizerFiles files;
-  files.where = name;
-  const nlohmann::json &stored = pipeline.at("files").at(name);
-  files.vocab = stored.value("vocab.json", "");
-  files.merges = stored.value("merges.txt", "");
-  if (stored.contains("tokenizer_config.json"))
-    files.config = stored["tokenizer_config.json"].get<std::string>();
-  if (stored.contains("special_tokens_map.json"))
-    files.specials = stored["special_tokens_map.json"].get<std::string>();
-  return files;
-}
-
 /// round-half-to-even of 255·value, as numpy's round does; values are already in 0…1.
 uint8_t toByte(float value) { return static_cast<uint8_t>(std::nearbyint(std::clamp(value, 0.0f, 1.0f) * 255.0f)); }
 
 } // namespace
 
 Generation::Generation(Session &session)
-    : session_(session), program_(generateProgram(session)), imageShape_(spec(program_.outputs, "image", session.module().path()).shape), tensors_(program_) {
-  for (const char *name : {"tokenizer", "tokenizer_2"}) {
-    if (!session.module().pipeline.is_object() || !session.module().pipeline.contains("files") || !session.module().pipeline["files"].contains(name))
-      throw Error(640, session.module().path(), std::string("the files of ") + name, "none in the module", "compile the whole pipeline folder");
-    tokenizers_.push_back(ClipTokenizer::parse(tokenizerFiles(session.module().pipeline, name)));
-  }
-}
+    : session_(session), program_(generateProgram(session)), imageShape_(findSpec(program_.outputs, "image", session.module().path()).shape), tensors_(program_), conditioning_(session) {}
 
-std::string Generation::setting(const std::string &name) const {
-  const nlohmann::json &files = session_.module().pipeline.at("files");
-  auto slash = name.find('/');
-  const nlohmann::json &folder = files.value(name.substr(0, slash), nlohmann::json::object());
-  return folder.value(name.substr(slash + 1), "");
-}
-
-SamplingMethod Generation::defaultMethod() const { return SchedulerConfig::ownMethodOf(setting("scheduler/scheduler_config.json"), "scheduler_config.json"); }
-
-std::string Generation::entryName(const std::string &component, const std::string &entry) const {
-  std::string full = component + "." + entry;
-  return session_.module().findEntry(full) ? full : entry;
-}
-
-template <typename Element>
-ProgramTensors Generation::runEncoder(const std::string &entry, const std::string &input, const std::vector<Element> &row) {
-  const Program &program = session_.module().entry(entry);
-  std::vector<Element> batch;
-  for (int64_t b = 0; b < spec(program.inputs, input, entry).shape[0]; ++b)
-    batch.insert(batch.end(), row.begin(), row.end());
-  ProgramTensors tensors(program);
-  tensors.set(input, batch.data(), batch.size() * sizeof(Element));
-  tensors.allocateOutputs();
-  Executor &executor = session_.executor(entry);
-  tensors.bind(executor);
-  executor.run();
-  session_.release(entry);
-  return tensors;
-}
-
-Generation::Text Generation::encode(const std::string &text) {
-  // The context is the penultimate states of both encoders side by side; the pooled vector is the second encoder's.
-  struct Part {
-    std::vector<float> hidden;
-    int64_t width;
-  };
-  std::vector<Part> parts;
-  Text out;
-  int64_t tokens = 0;
-  for (size_t i = 0; i < tokenizers_.size(); ++i) {
-    std::string entry = entryName(i == 0 ? "text_encoder" : "text_encoder_2", "text_encode");
-    const Program &program = session_.module().entry(entry);
-    std::vector<int32_t> ids = tokenizers_[i].encodePadded(text, spec(program.inputs, "input_ids", entry).shape[1]);
-    ProgramTensors tensors = runEncoder(entry, "input_ids", std::vector<int64_t>(ids.begin(), ids.end()));
-    const std::vector<int64_t> &shape = spec(program.outputs, "penultimate_hidden_state", entry).shape;
-    const float *hidden = tensors.output("penultimate_hidden_state"), *pooled = tensors.output("pooled");
-    tokens = shape[1];
-    parts.push_back({{hidden, hidden + tokens * shape[2]}, shape[2]});
-    out.pooled.assign(pooled, pooled + spec(program.outputs, "pooled", entry).shape[1]);
-  }
-  for (int64_t t = 0; t < tokens; ++t)
-    for (const Part &part : parts)
-      out.context.insert(out.context.end(), part.hidden.begin() + t * part.width, part.hidden.begin() + (t + 1) * part.width);
-  return out;
-}
-
-std::vector<float> Generation::embedReference(const Image &reference) {
-  std::string text = setting("feature_extractor/preprocessor_config.json");
-  std::string name = entryName("image_encoder", "image_encode");
-  if (text.empty() || !session_.module().findEntry(name))
-    throw Error(641, session_.module().path(), "a pipeline with image_encoder and feature_extractor for --ref-image",
-                "a pipeline without them", "leave --ref-image out or use a Hummingbird checkpoint");
-  PreprocessConfig config = PreprocessConfig::parse(text, "preprocessor_config.json");
-  int64_t width = 0, height = 0;
-  std::vector<float> pixels = config.apply({reference.rgb.data(), reference.width, reference.height}, width, height);
-  ProgramTensors tensors = runEncoder(name, "pixel_values", pixels);
-  const float *embeds = tensors.output("image_embeds");
-  return {embeds, embeds + spec(session_.module().entry(name).outputs, "image_embeds", name).shape[1]};
-}
+SamplingMethod Generation::defaultMethod() const { return SchedulerConfig::ownMethodOf(conditioning_.setting("scheduler/scheduler_config.json"), "scheduler_config.json"); }
 
 void Generation::prepare(const GenerationRequest &request) {
   const std::string &where = session_.module().path();
   int64_t images = batch();
-  Text positive = encode(request.prompt), negative;
-  bool forceZeros = session_.module().pipeline.value("force_zeros_for_empty_prompt", true);
-  if (request.negative || !forceZeros)
-    negative = encode(request.negative.value_or(""));
+  Conditioning::Text positive = conditioning_.encode(request.prompt), negative;
+  if (request.negative || !conditioning_.zeroWithoutNegative())
+    negative = conditioning_.encode(request.negative.value_or(""));
   else
     negative = {std::vector<float>(positive.context.size()), std::vector<float>(positive.pooled.size())};
   if (request.reference) {
-    positive.pooled = embedReference(*request.reference);
+    positive.pooled = conditioning_.embedReference(*request.reference);
     negative.pooled.assign(positive.pooled.size(), 0.0f);
   }
   auto halves = [&](const std::string &name, const std::vector<float> &unconditional, const std::vector<float> &conditional) {
@@ -149,11 +53,11 @@ void Generation::prepare(const GenerationRequest &request) {
   halves("time_ids", idRow, idRow);
 
   SamplingMethod method = request.method.value_or(defaultMethod());
-  SchedulerConfig config = SchedulerConfig::parse(setting("scheduler/scheduler_config.json"), "scheduler_config.json", method);
+  SchedulerConfig config = SchedulerConfig::parse(conditioning_.setting("scheduler/scheduler_config.json"), "scheduler_config.json", method);
   Schedule schedule = makeSchedule(config, method, request.steps);
   sigma_ = schedule.initNoiseSigma;
   cudaNoise_ = request.cudaNoise;
-  int64_t capacity = spec(program_.inputs, "timesteps", where).shape[0], steps = static_cast<int64_t>(schedule.rows.size());
+  int64_t capacity = findSpec(program_.inputs, "timesteps", where).shape[0], steps = static_cast<int64_t>(schedule.rows.size());
   if (steps > capacity)
     throw Error(508, where, "at most " + std::to_string(capacity) + " steps", std::to_string(steps), "choose fewer steps");
   auto table = [&](const char *name, float StepRow::*field) {
@@ -171,7 +75,7 @@ void Generation::prepare(const GenerationRequest &request) {
 }
 
 std::optional<GenerationResult> Generation::round(uint64_t seed, Executor::StepCallback onStep) {
-  const TensorSpec &latents = spec(program_.inputs, "latents", session_.module().path());
+  const TensorSpec &latents = findSpec(program_.inputs, "latents", session_.module().path());
   std::vector<float> noise(latents.elementCount());
   if (cudaNoise_)
     CudaGenerator(seed).normal(noise);

@@ -4,10 +4,7 @@
 // schedule) with the other entries, the tokenizers and the preprocessing that hbc stored in the module.
 #pragma once
 
-#include "runtime/exec/Session.h"
-#include "runtime/formats/Image.h"
-#include "runtime/pipeline/ClipTokenizer.h"
-#include "runtime/pipeline/Preprocess.h"
+#include "runtime/pipeline/Conditioning.h"
 #include "runtime/pipeline/Scheduler.h"
 
 #include <optional>
@@ -49,22 +46,11 @@ public:
   std::optional<GenerationResult> round(uint64_t seed, Executor::StepCallback onStep);
 
 private:
-  struct Text {
-    std::vector<float> context, pooled;
-  };
-  Text encode(const std::string &text);
-  /// Runs an encoder on one row, repeated to the batch it was compiled for; every output row is then the same.
-  template <typename Element>
-  ProgramTensors runEncoder(const std::string &entry, const std::string &input, const std::vector<Element> &row);
-  std::vector<float> embedReference(const Image &reference);
-  std::string entryName(const std::string &component, const std::string &entry) const;
-  std::string setting(const std::string &name) const;
-
   Session &session_;
   const Program &program_;
   std::vector<int64_t> imageShape_;
   ProgramTensors tensors_;
-  std::vector<ClipTokenizer> tokenizers_;
+  Conditioning conditioning_;
   float sigma_ = 1;
   bool cudaNoise_ = false;
 };
