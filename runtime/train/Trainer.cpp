@@ -1,0 +1,257 @@
+#include "runtime/train/Trainer.h"
+
+#include "runtime/base/Error.h"
+#include "runtime/base/Text.h"
+#include "runtime/formats/AdapterWriter.h"
+#include "runtime/train/Crc32c.h"
+#include "runtime/train/LearningRate.h"
+#include "runtime/train/WholeFolder.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <sys/resource.h>
+
+namespace hb {
+namespace {
+
+constexpr size_t kGridPictures = 8;
+
+double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+uint64_t peakMemory() {
+  rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<uint64_t>(usage.ru_maxrss) * 1024;
+}
+
+double meanOf(const std::vector<float> &values) {
+  double sum = 0;
+  for (float value : values)
+    sum += value;
+  return values.empty() ? 0 : sum / static_cast<double>(values.size());
+}
+
+/// Adds a batch's rewards to running means over `batches` batches.
+void addRewards(std::vector<std::pair<std::string, double>> &means, const std::vector<BatchReward> &rewards, double batches) {
+  if (means.empty())
+    for (const BatchReward &reward : rewards)
+      means.emplace_back(reward.name, 0);
+  for (size_t i = 0; i < rewards.size(); ++i)
+    means[i].second += meanOf(rewards[i].values) / batches;
+}
+
+size_t countNonFinite(std::span<const float> values) {
+  return static_cast<size_t>(std::count_if(values.begin(), values.end(), [](float v) { return !std::isfinite(v); }));
+}
+
+LearningRateSchedule scheduleOf(const TrainConfig &c) {
+  return {c.optimizer.lrScheduler, c.optimizer.learningRate, c.optimizer.lrWarmupSteps, c.train.maxTrainSteps, c.optimizer.lrNumCycles, c.optimizer.lrPower};
+}
+
+bool due(int64_t step, int64_t every) { return every > 0 && step % every == 0; }
+
+} // namespace
+
+RunIdentity runIdentity(const TrainConfig &config, const Manifest &training, const std::vector<AdapterModule> &adapter, int64_t batch) {
+  std::string layers;
+  for (const AdapterModule &m : adapter)
+    layers += m.path + " " + std::to_string(m.in) + " " + std::to_string(m.out) + "\n";
+  return {{"adapter.rank", std::to_string(config.adapter.rank)},
+          {"adapter.alpha", std::to_string(config.adapter.alpha)},
+          {"adapter layers", std::to_string(adapter.size()) + "-" + std::to_string(crc32c(layers))},
+          {"data.manifest", training.fingerprint},
+          {"data.shuffle", config.data.shuffle ? "true" : "false"},
+          {"data.shuffle_seed", std::to_string(config.data.shuffleSeed)},
+          {"train.gradient_accumulation_steps", std::to_string(config.train.gradientAccumulationSteps)},
+          {"train.seed", std::to_string(config.train.seed)},
+          {"batch size", std::to_string(batch)}};
+}
+
+Trainer::Trainer(const TrainConfig &config, TrainingStep &step, const Manifest &training, const Manifest *validation, std::vector<AdapterModule> start, std::vector<std::string> targetModules)
+    : config_(config), step_(step), training_(training), validation_(validation), targets_(std::move(targetModules)),
+      order_(static_cast<int64_t>(training.records.size()), config.data.shuffle, static_cast<uint64_t>(config.data.shuffleSeed)),
+      state_(TrainState::start(std::move(start), config.optimizer.emaDecay > 0)) {
+  for (std::span<float> tensor : trainableTensors(state_.adapter))
+    gradients_.emplace_back(tensor.size());
+}
+
+void Trainer::resume(const std::string &which) {
+  std::string folder = findCheckpoint(which, config_.checkpoint.outputDir);
+  loadCheckpoint(folder, checkpointSettings().identity, state_);
+  resumed_ = true;
+  savedStep_ = state_.step;
+}
+
+CheckpointSettings Trainer::checkpointSettings() const {
+  return {runIdentity(config_, training_, state_.adapter, step_.batch()), targets_, config_.adapter.dropout, resolvedConfig(config_)};
+}
+
+void Trainer::note(const std::string &text) const {
+  if (hooks_.onNote)
+    hooks_.onNote(text);
+}
+
+TrainBatch Trainer::batchAt(int64_t position) {
+  TrainBatch batch;
+  batch.firstSample = position;
+  for (int64_t row = 0; row < step_.batch(); ++row)
+    batch.records.push_back(&training_.records[static_cast<size_t>(order_.at(position + row))]);
+  return batch;
+}
+
+void Trainer::requireFinite(const TrainBatch &batch, const BatchResult &result, StepMetrics &metrics) {
+  std::vector<std::string> names = trainableNames(state_.adapter);
+  std::string first;
+  auto look = [&](const std::string &name, size_t bad) {
+    metrics.nonfinite += static_cast<int64_t>(bad);
+    if (bad && first.empty())
+      first = name;
+  };
+  look("loss", !std::isfinite(result.loss));
+  for (const BatchReward &reward : result.rewards)
+    look("reward." + reward.name, countNonFinite(reward.values));
+  for (size_t i = 0; i < result.gradients.size(); ++i)
+    look("grad." + names[i], countNonFinite(result.gradients[i]));
+  if (!metrics.nonfinite)
+    return;
+  metrics.loss = result.loss;
+  log_->step(metrics);
+  log_->report();
+  std::string place = step_.locateNonFinite(batch), line = std::to_string(batch.records.front()->line);
+  std::string kept = savedStep_ >= 0 ? "the checkpoint of step " + std::to_string(savedStep_) + " is sound" : "there is no checkpoint yet";
+  throw Error(663, "step " + std::to_string(metrics.step) + ", sample " + std::to_string(batch.firstSample) + " (" + printable(training_.path) + ":" + line + ")", "finite values",
+              std::to_string(metrics.nonfinite) + " that are not, the first output in " + first + (place.empty() ? "" : ", computed by " + place), kept + "; lower the learning rate or set optimizer.max_grad_norm");
+}
+
+bool Trainer::accumulate(StepMetrics &metrics, std::vector<Image> &images) {
+  int64_t batches = config_.train.gradientAccumulationSteps;
+  // As loss / accumulation does in torch: every gradient is scaled by the rounded reciprocal, then added in order.
+  float share = 1.0f / static_cast<float>(batches);
+  bool grid = due(metrics.step, config_.log.sampleSteps ? config_.log.sampleSteps : config_.checkpoint.checkpointingSteps) || metrics.step == config_.train.maxTrainSteps || metrics.step == 1;
+  for (auto &tensor : gradients_)
+    std::fill(tensor.begin(), tensor.end(), 0.0f);
+  for (int64_t i = 0; i < batches; ++i) {
+    if (hooks_.stopRequested && hooks_.stopRequested())
+      return false;
+    TrainBatch batch = batchAt(state_.samples + i * step_.batch());
+    BatchResult result = step_.run(batch, grid && images.size() < kGridPictures);
+    requireFinite(batch, result, metrics);
+    metrics.loss += result.loss / static_cast<double>(batches);
+    addRewards(metrics.rewards, result.rewards, static_cast<double>(batches));
+    for (size_t t = 0; t < gradients_.size(); ++t)
+      for (size_t k = 0; k < gradients_[t].size(); ++k)
+        gradients_[t][k] += result.gradients[t][k] * share;
+    for (Image &image : result.images)
+      if (images.size() < kGridPictures)
+        images.push_back(std::move(image));
+  }
+  return true;
+}
+
+void Trainer::update(StepMetrics &metrics) {
+  std::vector<std::span<float>> gradients(gradients_.begin(), gradients_.end());
+  metrics.gradNorm = config_.optimizer.maxGradNorm > 0 ? clipByGlobalNorm(gradients, config_.optimizer.maxGradNorm) : globalNorm({gradients.begin(), gradients.end()});
+  metrics.learningRate = learningRate(scheduleOf(config_), state_.step);
+  AdamWOptions options{metrics.learningRate, config_.optimizer.betas[0], config_.optimizer.betas[1], config_.optimizer.eps, config_.optimizer.weightDecay};
+  std::vector<std::span<float>> parameters = trainableTensors(state_.adapter);
+  ++state_.step;
+  for (size_t t = 0; t < parameters.size(); ++t)
+    adamWStep(parameters[t], gradients[t], state_.average[t], state_.averageSquares[t], state_.step, options);
+  if (!state_.ema.empty())
+    updateEma(state_.ema, state_.adapter, state_.step, config_.optimizer.emaDecay);
+  state_.samples += config_.train.gradientAccumulationSteps * step_.batch();
+}
+
+void Trainer::validate() {
+  step_.setAdapter(state_.averaged());
+  ValidationMetrics metrics{state_.step, 0, 0, {}};
+  int64_t rows = step_.batch(), count = static_cast<int64_t>(validation_->records.size()), batches = count / rows;
+  if (batches * rows < count && state_.step == config_.checkpoint.validationSteps)
+    note(std::to_string(count - batches * rows) + " of " + std::to_string(count) + " validation records do not fill a batch and are left out.");
+  std::vector<Image> images;
+  for (int64_t i = 0; i < batches; ++i) {
+    TrainBatch batch{{}, i * rows, false};
+    for (int64_t row = 0; row < rows; ++row)
+      batch.records.push_back(&validation_->records[static_cast<size_t>(i * rows + row)]);
+    BatchResult result = step_.run(batch, images.size() < kGridPictures);
+    metrics.loss += result.loss / static_cast<double>(batches);
+    addRewards(metrics.rewards, result.rewards, static_cast<double>(batches));
+    for (Image &image : result.images)
+      if (images.size() < kGridPictures)
+        images.push_back(std::move(image));
+  }
+  metrics.samples = batches * rows;
+  log_->validation(metrics);
+  log_->samples(state_.step, images);
+  // The best is judged by the objective itself: the weighted sum of rewards is the negative loss.
+  if (std::isfinite(metrics.loss) && (!state_.best || -metrics.loss > state_.best->reward)) {
+    state_.best = BestReward{-metrics.loss, state_.step};
+    WholeFolder best(joinPath(config_.checkpoint.outputDir, "best"));
+    writePeftFolder(best.path(), state_.averaged(), {targets_, config_.adapter.dropout, ""});
+    best.commit();
+  }
+  step_.setAdapter(state_.adapter);
+}
+
+void Trainer::save(bool last) {
+  if (savedStep_ == state_.step)
+    return;
+  if (last || due(state_.step, config_.checkpoint.checkpointingSteps)) {
+    saveCheckpoint(config_.checkpoint.outputDir, state_, checkpointSettings());
+    savedStep_ = state_.step;
+    limitCheckpoints(config_.checkpoint.outputDir, config_.checkpoint.checkpointsTotalLimit);
+    log_->report();
+  }
+}
+
+void Trainer::writeFinal() const {
+  WholeFolder folder(joinPath(config_.checkpoint.outputDir, "final"));
+  std::vector<AdapterModule> adapter = state_.averaged();
+  writePeftFolder(folder.path(), adapter, {targets_, config_.adapter.dropout, ""});
+  writeDiffusersFile(joinPath(folder.path(), "pytorch_lora_weights.safetensors"), adapter);
+  writeKohyaFile(joinPath(folder.path(), "kohya.safetensors"), adapter);
+  folder.commit();
+}
+
+TrainEnd Trainer::run(const TrainHooks &hooks) {
+  hooks_ = hooks;
+  const std::string &folder = config_.checkpoint.outputDir;
+  if (!resumed_ && !listCheckpoints(folder).empty())
+    throw Error(665, printable(folder, 1024), "a folder without checkpoints for a new run", listCheckpoints(folder).back(), "give --resume latest or another checkpoint.output_dir");
+  makeFolders(folder);
+  removeLeftovers(folder);
+  log_.emplace(config_, state_.step);
+  step_.setAdapter(state_.adapter);
+  while (state_.step < config_.train.maxTrainSteps) {
+    double started = now();
+    StepMetrics metrics;
+    metrics.step = state_.step + 1;
+    metrics.samples = state_.samples + config_.train.gradientAccumulationSteps * step_.batch();
+    std::vector<Image> images;
+    if (!accumulate(metrics, images)) {
+      // Batches of the unfinished step are computed again after resuming: the same samples, the same bits.
+      save(true);
+      return TrainEnd::Interrupted;
+    }
+    update(metrics);
+    step_.setAdapter(state_.adapter);
+    metrics.seconds = now() - started;
+    metrics.samplesPerSecond = static_cast<double>(config_.train.gradientAccumulationSteps * step_.batch()) / std::max(1e-9, metrics.seconds);
+    metrics.peakMemoryBytes = peakMemory();
+    if (due(state_.step, config_.log.logEvery) || state_.step == config_.train.maxTrainSteps)
+      log_->step(metrics);
+    if (hooks_.onStep)
+      hooks_.onStep(metrics, config_.train.maxTrainSteps);
+    if (validation_ && due(state_.step, config_.checkpoint.validationSteps))
+      validate();
+    else
+      log_->samples(state_.step, images);
+    save(state_.step == config_.train.maxTrainSteps);
+  }
+  writeFinal();
+  log_->report();
+  return TrainEnd::Finished;
+}
+
+} // namespace hb

@@ -1,0 +1,69 @@
+// Algorithm 1's loop: batches, accumulation, optimizer, checkpoints, validation. What a batch computes is somebody else's.
+#pragma once
+
+#include "runtime/train/AdamW.h"
+#include "runtime/train/RunLog.h"
+#include "runtime/train/TrainCheckpoint.h"
+#include "runtime/train/TrainConfig.h"
+#include "runtime/train/TrainingStep.h"
+
+#include <functional>
+#include <optional>
+#include <string>
+
+namespace hb {
+
+/// How a run ended.
+enum class TrainEnd { Finished, Interrupted };
+
+/// Asked between batches and told of progress; both may be empty.
+struct TrainHooks {
+  std::function<bool()> stopRequested;
+  std::function<void(const StepMetrics &, int64_t totalSteps)> onStep;
+  std::function<void(const std::string &)> onNote; ///< complete sentences
+};
+
+class Trainer {
+public:
+  /// `start` is the adapter of a new run. The records and the step outlive the trainer.
+  Trainer(const TrainConfig &config, TrainingStep &step, const Manifest &training, const Manifest *validation, std::vector<AdapterModule> start, std::vector<std::string> targetModules);
+
+  /// Continues from a checkpoint ("latest" or a folder). HB0660 – HB0662.
+  void resume(const std::string &which);
+  /// Trains until max_train_steps or until asked to stop (then with a checkpoint). HB0663, HB0665, HB0901.
+  TrainEnd run(const TrainHooks &hooks = {});
+
+  const TrainState &state() const { return state_; }
+  /// The first batch of the run, for checks before it starts.
+  TrainBatch firstBatch() { return batchAt(state_.samples); }
+
+private:
+  TrainBatch batchAt(int64_t position);
+  /// Runs the batches of one optimizer step; false when asked to stop.
+  bool accumulate(StepMetrics &metrics, std::vector<Image> &images);
+  void update(StepMetrics &metrics);
+  void requireFinite(const TrainBatch &batch, const BatchResult &result, StepMetrics &metrics);
+  void validate();
+  void save(bool last);
+  void writeFinal() const;
+  void note(const std::string &text) const;
+  CheckpointSettings checkpointSettings() const;
+
+  const TrainConfig &config_;
+  TrainingStep &step_;
+  const Manifest &training_;
+  const Manifest *validation_;
+  std::vector<std::string> targets_;
+  RecordOrder order_;
+  TrainState state_;
+  std::vector<std::vector<float>> gradients_;
+  TrainHooks hooks_;
+  std::optional<RunLog> log_;
+  bool resumed_ = false;
+  int64_t savedStep_ = -1;
+};
+
+/// What must agree between a checkpoint and the run that continues it.
+RunIdentity runIdentity(const TrainConfig &config, const Manifest &training, const std::vector<AdapterModule> &adapter, int64_t batch);
+
+} // namespace hb
