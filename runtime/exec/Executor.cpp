@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstring>
 #include <ctime>
 
@@ -74,8 +75,12 @@ bool Executor::execute(const std::vector<Step> &steps, int depth) {
     case Command::Kind::Launch: {
       hb_kernel_fn kernel = code_.kernel(command.kernel);
       int64_t grid = module_.kernels[command.kernel].grid;
-      if (!profiling_) {
+      if (!profiling_ || looking_) {
         pool_.run(kernel, pointers, grid);
+        if (looking_)
+          lookForNonFinite(step);
+        if (!found_.empty())
+          return false;
         break;
       }
       double cpuStart = threadCpuSeconds();
@@ -112,6 +117,39 @@ bool Executor::execute(const std::vector<Step> &steps, int depth) {
     }
   }
   return true;
+}
+
+std::string Executor::firstNonFinite() {
+  if (arena_)
+    std::memset(arena_.data(), 0, arena_.size());
+  starts_ = {arena_.size()};
+  for (const Binding &binding : bindings_)
+    if (binding.kind == Binding::Kind::Arena)
+      starts_.push_back(binding.value);
+  std::sort(starts_.begin(), starts_.end());
+  found_.clear();
+  looking_ = true;
+  StepCallback callback = std::move(callback_);
+  callback_ = nullptr;
+  execute(steps_, 0);
+  callback_ = std::move(callback);
+  looking_ = false;
+  return std::move(found_);
+}
+
+void Executor::lookForNonFinite(const Step &step) {
+  for (const Binding &binding : step.command->bindings) {
+    if (binding.kind != Binding::Kind::Arena)
+      continue;
+    uint64_t end = *std::upper_bound(starts_.begin(), starts_.end(), binding.value);
+    auto *values = reinterpret_cast<const float *>(arena_.data() + binding.value);
+    size_t count = (end - binding.value) / sizeof(float);
+    if (std::all_of(values, values + count, [](float v) { return std::isfinite(v); }))
+      continue;
+    const KernelInfo &kernel = module_.kernels[step.command->kernel];
+    found_ = kernel.symbol + (kernel.source.empty() ? "" : " (" + kernel.source + ")");
+    return;
+  }
 }
 
 } // namespace hb

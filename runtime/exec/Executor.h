@@ -6,6 +6,7 @@
 #include "runtime/params/WeightStore.h"
 
 #include <functional>
+#include <string>
 #include <vector>
 
 namespace hb {
@@ -32,6 +33,11 @@ public:
   /// Returns false when the callback stopped it. HB0508 on a trip count out of range.
   bool run();
 
+  /// Runs the program once more on a zeroed arena and looks at every launch's tensors afterwards: the first that leaves an infinity or no
+  /// number behind, as "<kernel> (<source>)". Empty when none does. Slow: for the message of a run that failed. A tensor is looked at from its
+  /// start to where the next one may begin, so a value deep inside a large one can be seen a few launches late.
+  std::string firstNonFinite();
+
   void onStep(StepCallback callback) { callback_ = std::move(callback); }
   /// Switches timing of single launches on or off.
   void profile(bool on) { profiling_ = on; }
@@ -48,6 +54,7 @@ private:
   std::vector<Step> flatten(const std::vector<Command> &commands);
   void *resolve(const Binding &binding) const;
   bool execute(const std::vector<Step> &steps, int depth);
+  void lookForNonFinite(const Step &step);
 
   const Module &module_;
   const Program &program_;
@@ -62,7 +69,9 @@ private:
   std::vector<void *> outputs_;
   std::vector<LaunchTime> times_;
   StepCallback callback_;
-  bool profiling_ = false;
+  bool profiling_ = false, looking_ = false;
+  std::vector<uint64_t> starts_; ///< where tensors begin in the arena, while looking
+  std::string found_;
 };
 
 } // namespace hb

@@ -19,5 +19,6 @@ Action addDevices(CLI::App &app);
 Action addConvertLora(CLI::App &app);
 Action addMergeLora(CLI::App &app);
 Action addScore(CLI::App &app);
+Action addTrain(CLI::App &app);
 
 } // namespace hb::rt
