@@ -78,6 +78,27 @@ TEST_F(SessionTest, RunsTheLoopAsOftenAsAsked) {
   }
 }
 
+TEST_F(SessionTest, FindsTheFirstValueThatIsNotFinite) {
+  Session session(path_, {"", 1});
+  const Program &program = session.module().entry("double");
+  ProgramTensors tensors(program);
+  std::vector<float> x = {1, 2, 3, 4, 5, 6, 7, 1e38f};
+  int64_t ids[] = {0, 4}, count = 1;
+  auto look = [&](int64_t rounds) {
+    count = rounds;
+    tensors.set("x", x.data(), 32);
+    tensors.set("count", &count, 8);
+    tensors.set("ids", ids, 16);
+    tensors.allocateOutputs();
+    Executor &executor = session.executor("double");
+    tensors.bind(executor);
+    return executor.firstNonFinite();
+  };
+  EXPECT_EQ(look(1), "");
+  EXPECT_EQ(look(2), "twice_0") << "2·2·1e38 is infinite";
+  EXPECT_EQ(look(1), "") << "nothing is left from before";
+}
+
 TEST_F(SessionTest, TripCountOutOfRange) {
   Session session(path_, {});
   for (int64_t count : {int64_t(-1), int64_t(11), INT64_MAX}) {
