@@ -317,7 +317,8 @@ Value attention(Call &call) {
   double scale = a.number(6, 1.0 / std::sqrt(static_cast<double>(qs[2] / heads)));
   auto &b = a.e.builder;
   auto type = a.type({qs[0], qs[1], vs[2]}, elementOf(q));
-  return TensorValue{nn::AttentionOp::create(b, a.location(), type, q, k, v, mask, b.getI64IntegerAttr(heads), b.getF64FloatAttr(scale), causal ? b.getUnitAttr() : mlir::UnitAttr())};
+  return TensorValue{nn::AttentionOp::create(b, a.location(), type, Type(), q, k, v, mask, b.getI64IntegerAttr(heads), b.getF64FloatAttr(scale), causal ? b.getUnitAttr() : mlir::UnitAttr())
+                         .getResult()};
 }
 
 /// a […, M, K] · b […, K, N], or b […, N, K] transposed; leading axes are equal, never broadcast.

@@ -194,16 +194,46 @@ def Kernel_AttentionOp : Kernel_PureOp<"attention"> {
   let description = [{
     `q` `[B, N, heads·d]`, `k` `[B, M, heads·d]`, `v` `[B, M, heads·dv]`, result `[B, N, heads·dv]`; each may be strided
     with a contiguous last axis. `mask` (f32, additive) is `[B or 1, N or 1, M]`. Softmax statistics and accumulation in f32.
+    The second result, for the gradient, is `[B, heads, 2, N]`: maximum of the scores in base 2 and Σ 2^(score − maximum) of each query.
 
     ```mlir
     %y = kernel.attention q(%q : tensor<1x64x32xf32>) k(%k : tensor<1x77x32xf32>) v(%v : tensor<1x77x32xf32>) {heads = 2 : i64, scale = 0.25 : f64} -> tensor<1x64x32xf32>
+    %z, %stats = kernel.attention q(%q : tensor<1x64x32xf32>) k(%k : tensor<1x77x32xf32>) v(%v : tensor<1x77x32xf32>) {heads = 2 : i64, scale = 0.25 : f64}
+        -> tensor<1x64x32xf32>, tensor<1x2x2x64xf32>
     ```
   }];
   let arguments = (ins Kernel_Tensor:$q, Kernel_Tensor:$k, Kernel_Tensor:$v, Optional<Kernel_Tensor>:$mask, I64Attr:$heads, F64Attr:$scale, UnitAttr:$causal);
-  let results = (outs Kernel_Tensor:$result);
+  let results = (outs Kernel_Tensor:$result, Optional<Kernel_Tensor>:$stats);
   let assemblyFormat = [{
     `q` `(` $q `:` type($q) `)` `k` `(` $k `:` type($k) `)` `v` `(` $v `:` type($v) `)` (`mask` `(` $mask^ `:` type($mask) `)`)?
-    attr-dict `->` type($result)
+    attr-dict `->` type($result) (`,` type($stats)^)?
+  }];
+  let hasVerifier = 1;
+}
+
+def Kernel_AttentionVjpOp : Kernel_PureOp<"attention_vjp"> {
+  let summary = "family 2: gradients of attention with respect to q, k and v, no score matrix in memory";
+  let description = [{
+    `q`, `k`, `v`, `mask` and attributes as in `kernel.attention`, `stats` its second result; `dy` `[B, N, heads·dv]` is the cotangent of its
+    first; `delta` `[B, N, heads]` is Σ dy∘y over each head. Any of `q`, `k`, `v` and `dy` may be strided with a contiguous last axis.
+    Scores and probabilities are computed again block by block. How the work is cut into tasks depends on the shapes alone and every sum
+    has a fixed order, so that the bits do not depend on the number of threads. One op for the three gradients, not one for `dq` and one
+    for `dk`, `dv`: a target with room for a running `dq` needs five products then instead of seven, and one that wants two kinds of task
+    can have both in one grid.
+
+    ```mlir
+    %dq, %dk, %dv = kernel.attention_vjp q(%q : tensor<1x64x32xf32>) k(%k : tensor<1x77x32xf32>) v(%v : tensor<1x77x32xf32>) dy(%dy : tensor<1x64x32xf32>)
+        stats(%s : tensor<1x2x2x64xf32>) delta(%d : tensor<1x64x2xf32>) {heads = 2 : i64, scale = 0.25 : f64}
+        -> tensor<1x64x32xf32>, tensor<1x77x32xf32>, tensor<1x77x32xf32>
+    ```
+  }];
+  let arguments = (ins Kernel_Tensor:$q, Kernel_Tensor:$k, Kernel_Tensor:$v, Kernel_Tensor:$dy, Kernel_Tensor:$stats, Kernel_Tensor:$delta,
+                       Optional<Kernel_Tensor>:$mask, I64Attr:$heads, F64Attr:$scale, UnitAttr:$causal);
+  let results = (outs Kernel_Tensor:$dq, Kernel_Tensor:$dk, Kernel_Tensor:$dv);
+  let assemblyFormat = [{
+    `q` `(` $q `:` type($q) `)` `k` `(` $k `:` type($k) `)` `v` `(` $v `:` type($v) `)` `dy` `(` $dy `:` type($dy) `)`
+    `stats` `(` $stats `:` type($stats) `)` `delta` `(` $delta `:` type($delta) `)` (`mask` `(` $mask^ `:` type($mask) `)`)?
+    attr-dict `->` type($dq) `,` type($dk) `,` type($dv)
   }];
   let hasVerifier = 1;
 }

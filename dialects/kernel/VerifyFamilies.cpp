@@ -103,24 +103,41 @@ LogicalResult ContractOp::verify() {
   return expectScalars(*this, getEpilogue(), getGated() ? 2 : 1, getExtras(), element(getResult()));
 }
 
-LogicalResult AttentionOp::verify() {
-  for (auto [name, value] : {std::pair<StringRef, Value>{"q", getQ()}, {"k", getK()}, {"v", getV()}})
-    if (failed(expectRank(*this, name, value, 3)))
+/// What attention and its gradient have in common.
+template <typename Op> static LogicalResult verifyAttention(Op op) {
+  for (auto [name, value] : {std::pair<StringRef, Value>{"q", op.getQ()}, {"k", op.getK()}, {"v", op.getV()}})
+    if (failed(expectRank(op, name, value, 3)))
       return failure();
-  ArrayRef<int64_t> q = shape(getQ()), k = shape(getK()), v = shape(getV());
-  int64_t heads = getHeads();
+  ArrayRef<int64_t> q = shape(op.getQ()), k = shape(op.getK()), v = shape(op.getV());
+  int64_t heads = op.getHeads();
   if (heads < 1 || q[2] % heads || v[2] % heads)
-    return violated(*this, "heads that divide the widths", Twine(heads));
-  if (failed(expectShape(*this, "k", getK(), {q[0], k[1], q[2]})) || failed(expectShape(*this, "v", getV(), {q[0], k[1], v[2]})) ||
-      failed(expectShape(*this, "the result", getResult(), {q[0], q[1], v[2]})))
+    return violated(op, "heads that divide the widths", Twine(heads));
+  if (failed(expectShape(op, "k", op.getK(), {q[0], k[1], q[2]})) || failed(expectShape(op, "v", op.getV(), {q[0], k[1], v[2]})))
     return failure();
-  if (getCausal() && q[1] != k[1])
-    return violated(*this, "as many keys as queries for causal attention", Twine(k[1]) + " and " + Twine(q[1]));
-  if (!getMask())
+  if (op.getCausal() && q[1] != k[1])
+    return violated(op, "as many keys as queries for causal attention", Twine(k[1]) + " and " + Twine(q[1]));
+  if (op.getStats() && failed(expectShape(op, "stats", op.getStats(), {q[0], heads, 2, q[1]})))
+    return failure();
+  if (!op.getMask())
     return success();
-  ArrayRef<int64_t> mask = shape(getMask());
+  ArrayRef<int64_t> mask = shape(op.getMask());
   bool fits = mask.size() == 3 && (mask[0] == 1 || mask[0] == q[0]) && (mask[1] == 1 || mask[1] == q[1]) && mask[2] == k[1];
-  return fits ? success() : violated(*this, "a mask [B or 1, N or 1, M]", shapeText(mask));
+  return fits ? success() : violated(op, "a mask [B or 1, N or 1, M]", shapeText(mask));
+}
+
+LogicalResult AttentionOp::verify() {
+  if (failed(verifyAttention(*this)))
+    return failure();
+  return expectShape(*this, "the result", getResult(), {shape(getQ())[0], shape(getQ())[1], shape(getV())[2]});
+}
+
+LogicalResult AttentionVjpOp::verify() {
+  if (failed(verifyAttention(*this)))
+    return failure();
+  ArrayRef<int64_t> q = shape(getQ());
+  return success(succeeded(expectShape(*this, "dy", getDy(), {q[0], q[1], shape(getV())[2]})) &&
+                 succeeded(expectShape(*this, "delta", getDelta(), {q[0], q[1], static_cast<int64_t>(getHeads())})) && succeeded(expectShape(*this, "dq", getDq(), q)) &&
+                 succeeded(expectShape(*this, "dk", getDk(), shape(getK()))) && succeeded(expectShape(*this, "dv", getDv(), shape(getV()))));
 }
 
 static LogicalResult verifyGroups(Operation *op, ArrayRef<int64_t> x, int64_t groups) {

@@ -18,6 +18,20 @@ void loraFactors(GradientBuilder &g, Value x, Value dy, Value a, Value b, Value 
     db = g.matmul(dyRows, g.mul(g.matmul(xRows, a, false, true), scale), true, false);
 }
 
+/// The forward op with its statistics. It takes over all readers of `op`, which stays behind without any and falls to the next clean-up
+/// (whoever differentiates still holds pointers to it).
+AttentionOp withStats(AttentionOp op) {
+  if (op.getStats())
+    return op;
+  OpBuilder builder(op);
+  ArrayRef<int64_t> q = shapeOf(op.getQ());
+  auto stats = RankedTensorType::get({q[0], static_cast<int64_t>(op.getHeads()), 2, q[1]}, builder.getF32Type());
+  auto full = AttentionOp::create(builder, op.getLoc(), op.getResult().getType(), stats, op.getQ(), op.getK(), op.getV(), op.getMask(), op.getHeads(),
+                                  op.getScale(), op.getCausal());
+  op.getResult().replaceAllUsesWith(full.getResult());
+  return full;
+}
+
 } // namespace
 
 bool LinearOp::isDifferentiable(unsigned) { return true; }
@@ -92,8 +106,9 @@ LogicalResult Conv2dOp::buildVjp(OpBuilder &builder, ArrayRef<Value> cotangents,
 }
 
 LogicalResult AttentionOp::buildVjp(OpBuilder &builder, ArrayRef<Value> cotangents, ArrayRef<bool> wanted, SmallVectorImpl<Value> &gradients) {
-  auto vjp = AttentionVjpOp::create(builder, getLoc(), getQ().getType(), getK().getType(), getV().getType(), getQ(), getK(), getV(), cotangents[0], getMask(),
-                                    getHeads(), getScale(), getCausal());
+  AttentionOp forward = withStats(*this);
+  auto vjp = AttentionVjpOp::create(builder, getLoc(), getQ().getType(), getK().getType(), getV().getType(), getQ(), getK(), getV(), forward.getResult(),
+                                    forward.getStats(), cotangents[0], getMask(), getHeads(), getScale(), getCausal());
   gradients.assign(getNumOperands(), {});
   for (int i = 0; i < 3; ++i)
     if (wanted[i])

@@ -229,19 +229,24 @@ def Nn_AttentionOp : Nn_PartlySmoothOp<"attention"> {
     by side in the last axis. `mask` is additive and broadcasts: `[B or 1, N or 1, M]`. `causal` hides keys after the query
     (N = M). No score matrix exists in memory at any phase.
 
+    The second result, `stats` `[B, heads, 2, N]`, is there for the gradient only: with s the row of masked scores of a query in base 2
+    (times log2 e), `stats[…, 0, n]` is m = max s and `stats[…, 1, n]` is Σ 2^(s − m). The pair instead of one log-sum-exp: rounding
+    m + log2 Σ to float32 would cost more than all else (m + log2 Σ ≈ 13 has an ulp of 1e-6), and it loses Σ for queries that see no key.
+
     * (C1) `q`, `k` and `v` have three axes.
     * (C2) `heads` ≥ 1 divides both widths.
     * (C3) batch, keys and `heads·d` agree.
     * (C4) `mask` is `[B or 1, N or 1, M]`.
     * (C5) `causal` needs N = M.
     * (C6) the result is `[B, N, heads·dv]`.
+    * (C7) `stats` is `[B, heads, 2, N]`.
 
     ```mlir
     %y = nn.attention %q, %k, %v {heads = 10 : i64, scale = 0.125 : f64} : (tensor<2x4096x640xf32>, tensor<2x77x640xf32>, tensor<2x77x640xf32>) -> tensor<2x4096x640xf32>
     ```
   }];
   let arguments = (ins Nn_Float:$q, Nn_Float:$k, Nn_Float:$v, Optional<Nn_Float>:$mask, I64Attr:$heads, F64Attr:$scale, UnitAttr:$causal);
-  let results = (outs Nn_Float:$result);
+  let results = (outs Nn_Float:$result, Optional<Nn_Float>:$stats);
   let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
 }

@@ -84,21 +84,24 @@ def Nn_Conv2dVjpOp : Nn_PureOp<"conv2d_vjp"> {
 def Nn_AttentionVjpOp : Nn_PureOp<"attention_vjp"> {
   let summary = "gradients of attention with respect to q, k and v; not differentiable";
   let description = [{
-    Operands and attributes are those of the `nn.attention` that is differentiated; `dy` is its result's cotangent. The probabilities are
-    computed again from `q` and `k` (Dao et al. 2022, FlashAttention); no score matrix exists in memory at any phase.
+    Operands and attributes are those of the `nn.attention` that is differentiated, `y` and `stats` its results; `dy` is the cotangent of
+    `y`. The probabilities are computed again from `q`, `k` and `stats` (Dao et al. 2022, FlashAttention); no score matrix exists in
+    memory at any phase. With P the probabilities and D = Σ dy∘y of a query:
+    dv = Pᵀ·dy, dS = P∘(dy·vᵀ − D)·scale, dq = dS·k, dk = dSᵀ·q.
 
-    * (C1) the operands fit `nn.attention`, and `dy` has the shape of its result.
+    * (C1) the operands fit `nn.attention`; `y` and `dy` have the shape of its result, `stats` that of its statistics.
     * (C2) `dq`, `dk` and `dv` have the shapes of `q`, `k` and `v`.
 
     ```mlir
-    %dq, %dk, %dv = nn.attention_vjp q(%q) k(%k) v(%v) dy(%dy) {heads = 2 : i64, scale = 0.25 : f64}
-        : (tensor<1x8x32xf32>, tensor<1x5x32xf32>, tensor<1x5x32xf32>, tensor<1x8x32xf32>) -> (tensor<1x8x32xf32>, tensor<1x5x32xf32>, tensor<1x5x32xf32>)
+    %dq, %dk, %dv = nn.attention_vjp q(%q) k(%k) v(%v) y(%y) stats(%s) dy(%dy) {heads = 2 : i64, scale = 0.25 : f64}
+        : (tensor<1x8x32xf32>, tensor<1x5x32xf32>, tensor<1x5x32xf32>, tensor<1x8x32xf32>, tensor<1x2x2x8xf32>, tensor<1x8x32xf32>)
+          -> (tensor<1x8x32xf32>, tensor<1x5x32xf32>, tensor<1x5x32xf32>)
     ```
   }];
-  let arguments = (ins Nn_Float:$q, Nn_Float:$k, Nn_Float:$v, Nn_Float:$dy, Optional<Nn_Float>:$mask, I64Attr:$heads, F64Attr:$scale, UnitAttr:$causal);
+  let arguments = (ins Nn_Float:$q, Nn_Float:$k, Nn_Float:$v, Nn_Float:$y, Nn_Float:$stats, Nn_Float:$dy, Optional<Nn_Float>:$mask, I64Attr:$heads, F64Attr:$scale, UnitAttr:$causal);
   let results = (outs Nn_Float:$dq, Nn_Float:$dk, Nn_Float:$dv);
   let assemblyFormat = [{
-    `q` `(` $q `)` `k` `(` $k `)` `v` `(` $v `)` `dy` `(` $dy `)` (`mask` `(` $mask^ `)`)? attr-dict `:` functional-type(operands, results)
+    `q` `(` $q `)` `k` `(` $k `)` `v` `(` $v `)` `y` `(` $y `)` `stats` `(` $stats `)` `dy` `(` $dy `)` (`mask` `(` $mask^ `)`)? attr-dict `:` functional-type(operands, results)
   }];
   let hasVerifier = 1;
 }

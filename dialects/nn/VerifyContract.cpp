@@ -105,6 +105,8 @@ LogicalResult AttentionOp::verify() {
   }
   if (getCausal() && q[1] != k[1])
     return violated(*this, "C5", "as many keys as queries with causal", Twine(k[1]) + " keys and " + Twine(q[1]) + " queries");
+  if (getStats() && failed(expectShape(*this, "C7", "stats", getStats(), {q[0], heads, 2, q[1]})))
+    return failure();
   return expectShape(*this, "C6", "the result", getResult(), {q[0], q[1], v[2]});
 }
 

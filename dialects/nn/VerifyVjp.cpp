@@ -70,7 +70,8 @@ LogicalResult AttentionVjpOp::verify() {
     if (mask.size() != 3 || (mask[0] != 1 && mask[0] != q[0]) || (mask[1] != 1 && mask[1] != q[1]) || mask[2] != k[1])
       return violated(*this, "C1", "mask as [B or 1, N or 1, M]", shapeText(mask));
   }
-  if (failed(expectShape(*this, "C1", "dy", getDy(), {q[0], q[1], v[2]})) || failed(expectShape(*this, "C2", "dq", getDq(), q)) ||
+  if (failed(expectShape(*this, "C1", "y", getY(), {q[0], q[1], v[2]})) || failed(expectShape(*this, "C1", "stats", getStats(), {q[0], heads, 2, q[1]})) ||
+      failed(expectShape(*this, "C1", "dy", getDy(), {q[0], q[1], v[2]})) || failed(expectShape(*this, "C2", "dq", getDq(), q)) ||
       failed(expectShape(*this, "C2", "dk", getDk(), k)))
     return failure();
   return expectShape(*this, "C2", "dv", getDv(), v);

@@ -43,6 +43,11 @@ int64_t kernelFlops(Operation *op) {
         int64_t keys = tensor(a.getK()).getDimSize(1);
         return 2 * keys * (elements(a.getQ()) + elements(a.getResult()));
       })
+      .Case([](kernel::AttentionVjpOp a) {
+        // Five products of the algorithm: q·kᵀ, dS·k and dSᵀ·q over the heads' widths, dy·vᵀ and Pᵀ·dy over the values'.
+        int64_t keys = tensor(a.getK()).getDimSize(1);
+        return 2 * keys * (3 * elements(a.getQ()) + 2 * elements(a.getDy()));
+      })
       .Case([](kernel::NormalizeOp n) { return elements(n.getX()) * (kNormOps + regionOps(n.getEpilogue())); })
       .Case([](kernel::GroupStatsOp s) { return 4 * elements(s.getX()); })
       .Case([](kernel::MapOp m) { return elements(m.getResult()) * regionOps(m.getBody()); })

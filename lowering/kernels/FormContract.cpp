@@ -1,4 +1,4 @@
-// Rules of the ops that become contractions, attention and normalisations.
+// Rules of the ops that become contractions and normalisations.
 #include "lowering/kernels/Former.h"
 #include "lowering/kernels/Scalars.h"
 
@@ -229,12 +229,6 @@ Value Former::form(nn::MatmulOp op) {
                      {MapInput{left, AffineMap::get(rank + 1, 0, a, b.getContext())}, MapInput{right, AffineMap::get(rank + 1, 0, c, b.getContext())}},
                      shapeOf(left)[rank - (op.getTransposeA() ? 2 : 1)],
                      [&](OpBuilder &inner, ValueRange args) -> Value { return arith::MulFOp::create(inner, op.getLoc(), args[0], args[1]); });
-}
-
-Value Former::form(nn::AttentionOp op) {
-  Value mask = op.getMask() ? operand(op.getMask()) : Value();
-  return kernel::AttentionOp::create(b, op.getLoc(), typeOf(*op), operand(op.getQ()), operand(op.getK()), operand(op.getV()), mask, op.getHeads(),
-                                     op.getScale(), op.getCausal());
 }
 
 static Value normalize(Former &f, Operation *op, kernel::NormKind kind, Value x, Value stats, Value weight, Value bias, double eps, int64_t groups) {

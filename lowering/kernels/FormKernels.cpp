@@ -51,18 +51,20 @@ bool Former::formBlock(Block &block) {
       continue;
     }
     b.setInsertionPoint(&op);
-    Value value =
-        llvm::TypeSwitch<Operation *, Value>(&op)
+    using Values = SmallVector<Value>;
+    Values values =
+        llvm::TypeSwitch<Operation *, Values>(&op)
             .Case<nn::UnaryOp, nn::BinaryOp, nn::ClampOp, nn::CastOp, nn::SliceOp, nn::ReshapeOp, nn::TransposeOp, nn::BroadcastOp, nn::ResizeNearestOp,
                   nn::ConcatOp, nn::GatherOp, nn::ReduceOp, nn::ArgmaxOp, nn::MatmulOp, nn::AdaptiveAvgPoolOp, nn::LinearOp, nn::LoraLinearOp,
-                  nn::GatedLinearOp, nn::Conv2dOp, nn::AttentionOp, nn::GroupNormOp, nn::LayerNormOp, nn::SoftmaxOp, nn::L2NormalizeOp, nn::UnaryVjpOp,
+                  nn::GatedLinearOp, nn::Conv2dOp, nn::GroupNormOp, nn::LayerNormOp, nn::SoftmaxOp, nn::L2NormalizeOp, nn::UnaryVjpOp,
                   nn::ClampVjpOp, nn::ExtremeVjpOp, nn::LinearVjpOp, nn::Conv2dVjpOp, nn::GroupNormVjpOp, nn::LayerNormVjpOp, nn::SoftmaxVjpOp,
                   nn::L2NormalizeVjpOp, nn::ReduceMaxVjpOp, nn::SliceVjpOp, nn::ResizeNearestVjpOp, nn::AdaptiveAvgPoolVjpOp>(
-                [&](auto nnOp) { return form(nnOp); })
-            .Default([](Operation *other) { return noKernel(other, "an nn op with a kernel family", other->getName().getStringRef()); });
-    if (!value)
+                [&](auto nnOp) { return Values{form(nnOp)}; })
+            .Case<nn::AttentionOp, nn::AttentionVjpOp>([&](auto nnOp) { return formAll(nnOp); })
+            .Default([](Operation *other) { return Values{noKernel(other, "an nn op with a kernel family", other->getName().getStringRef())}; });
+    if (!values[0])
       return false;
-    op.getResult(0).replaceAllUsesWith(value);
+    op.replaceAllUsesWith(values);
     dead_.push_back(&op);
   }
   return true;

@@ -38,9 +38,7 @@ Value Former::form(nn::CastOp op) {
 
 /// Operands that kernels read through strides, so that a slice of the last axis needs no copy.
 static bool readsStrided(OpOperand &use) {
-  if (auto attention = dyn_cast<nn::AttentionOp>(use.getOwner()))
-    return use.getOperandNumber() < 3;
-  return false;
+  return isa<nn::AttentionOp, nn::AttentionVjpOp>(use.getOwner()) && use.getOperandNumber() < 3;
 }
 
 Value Former::form(nn::SliceOp op) {

@@ -48,7 +48,6 @@ public:
   mlir::Value form(nn::LoraLinearOp op);
   mlir::Value form(nn::GatedLinearOp op);
   mlir::Value form(nn::Conv2dOp op);
-  mlir::Value form(nn::AttentionOp op);
   mlir::Value form(nn::GroupNormOp op);
   mlir::Value form(nn::LayerNormOp op);
   mlir::Value form(nn::SoftmaxOp op);
@@ -66,6 +65,10 @@ public:
   mlir::Value form(nn::SliceVjpOp op);
   mlir::Value form(nn::ResizeNearestVjpOp op);
   mlir::Value form(nn::AdaptiveAvgPoolVjpOp op);
+
+  // Rules of ops with several results.
+  llvm::SmallVector<mlir::Value> formAll(nn::AttentionOp op);
+  llvm::SmallVector<mlir::Value> formAll(nn::AttentionVjpOp op);
 
 private:
   bool formBlock(mlir::Block &block);

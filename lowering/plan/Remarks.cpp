@@ -72,6 +72,12 @@ std::string familyText(Operation *op) {
   return llvm::TypeSwitch<Operation *, std::string>(op)
       .Case([](kernel::ContractOp c) { return contractText(c); })
       .Case([](kernel::NormalizeOp n) { return normalizeText(n); })
+      .Case([](kernel::AttentionVjpOp a) {
+        return llvm::formatv("gradient of attention of {0} queries to {1} keys, {2} heads{3}; probabilities are computed again, no score matrix in memory",
+                             cast<RankedTensorType>(a.getQ().getType()).getDimSize(1), cast<RankedTensorType>(a.getK().getType()).getDimSize(1), a.getHeads(),
+                             a.getCausal() ? ", causal" : "")
+            .str();
+      })
       .Case([](kernel::AttentionOp a) {
         return llvm::formatv("attention of {0} queries to {1} keys, {2} heads{3}; no score matrix in memory", cast<RankedTensorType>(a.getQ().getType()).getDimSize(1),
                              cast<RankedTensorType>(a.getK().getType()).getDimSize(1), a.getHeads(), a.getCausal() ? ", causal" : "")

@@ -72,6 +72,12 @@ std::vector<Tensor> Evaluator::evaluate(Operation &op, ArrayRef<Tensor> in) {
   using namespace reference;
   if (auto gradients = evaluateVjp(op, in))
     return *gradients;
+  if (auto attend = dyn_cast<AttentionOp>(op)) {
+    Tensor stats;
+    Tensor y = attention(in[0], in[1], in[2], in.size() > 3 ? &in[3] : nullptr,
+                         {static_cast<int64_t>(attend.getHeads()), attend.getScale().convertToDouble(), attend.getCausal()}, attend.getStats() ? &stats : nullptr);
+    return attend.getStats() ? std::vector<Tensor>{y, stats} : std::vector<Tensor>{y};
+  }
   auto optional = [&](size_t i) { return in.size() > i ? &in[i] : nullptr; };
   Tensor result =
       TypeSwitch<Operation *, Tensor>(&op)
@@ -102,9 +108,6 @@ std::vector<Tensor> Evaluator::evaluate(Operation &op, ArrayRef<Tensor> in) {
           })
           .Case([&](MatmulOp op) { return matmul(in[0], in[1], op.getTransposeA(), op.getTransposeB()); })
           .Case([&](Conv2dOp op) { return convolve(op, in); })
-          .Case([&](AttentionOp op) {
-            return attention(in[0], in[1], in[2], optional(3), {static_cast<int64_t>(op.getHeads()), op.getScale().convertToDouble(), op.getCausal()});
-          })
           .Case([&](GroupNormOp op) {
             return groupNorm(in[0], in[1], in[2], op.getGroups(), op.getEps().convertToDouble(), op.getLayout() == Layout::nhwc);
           })

@@ -66,7 +66,7 @@ std::optional<std::vector<Tensor>> Evaluator::evaluateVjp(Operation &op, ArrayRe
         return one(conv2dVjp(in[0], in[1], shapeOf(op.getResult()), geometry, last));
       })
       .Case([&](AttentionVjpOp op) {
-        AttentionGradients g = attentionVjp(in[0], in[1], in[2], in[3], in.size() > 4 ? &in[4] : nullptr,
+        AttentionGradients g = attentionVjp({in[0], in[1], in[2], in[3], in[4], in[5], in.size() > 6 ? &in[6] : nullptr},
                                             {static_cast<int64_t>(op.getHeads()), op.getScale().convertToDouble(), op.getCausal()});
         return std::vector<Tensor>{g.dq, g.dk, g.dv};
       })

@@ -30,7 +30,8 @@ struct AttentionSettings {
   double scale;
   bool causal;
 };
-Tensor attention(const Tensor &q, const Tensor &k, const Tensor &v, const Tensor *mask, const AttentionSettings &settings);
+/// `stats`, if asked for, becomes [B, heads, 2, N]: the largest score in base 2 and Σ 2^(score − largest) of each query.
+Tensor attention(const Tensor &q, const Tensor &k, const Tensor &v, const Tensor *mask, const AttentionSettings &settings, Tensor *stats = nullptr);
 Tensor layerNorm(const Tensor &x, const Tensor &w, const Tensor &b, double eps);
 Tensor softmax(const Tensor &x);
 Tensor l2Normalize(const Tensor &x, double eps);

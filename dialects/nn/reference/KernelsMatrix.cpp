@@ -99,9 +99,9 @@ Tensor conv2d(const Tensor &x, const Tensor &w, const Tensor *bias, const ConvGe
   return last ? out : transpose(out, toFirst);
 }
 
-Tensor attention(const Tensor &q, const Tensor &k, const Tensor &v, const Tensor *mask, const AttentionSettings &s) {
+Tensor attention(const Tensor &q, const Tensor &k, const Tensor &v, const Tensor *mask, const AttentionSettings &s, Tensor *stats) {
   int64_t batch = q.shape[0], n = q.shape[1], m = k.shape[1], width = q.shape[2], widthV = v.shape[2], d = width / s.heads, dv = widthV / s.heads;
-  std::vector<double> result(batch * n * widthV), scores(m);
+  std::vector<double> result(batch * n * widthV), scores(m), statistics(stats ? batch * s.heads * 2 * n : 0);
   for (int64_t b = 0; b < batch; ++b)
     for (int64_t h = 0; h < s.heads; ++h) {
       std::vector<double> keys(d * m); // [d, M]: the score loop then runs along the keys
@@ -121,12 +121,18 @@ Tensor attention(const Tensor &q, const Tensor &k, const Tensor &v, const Tensor
         }
         for (int64_t j = 0; j < visible; ++j)
           sum += scores[j] = std::exp(scores[j] - top);
+        if (stats) {
+          statistics[((b * s.heads + h) * 2) * n + i] = top * M_LOG2E;
+          statistics[((b * s.heads + h) * 2 + 1) * n + i] = sum;
+        }
         double *row = result.data() + (b * n + i) * widthV + h * dv;
         for (int64_t j = 0; j < visible; ++j)
           for (int64_t c = 0; c < dv; ++c)
             row[c] += scores[j] / sum * v.data()[(b * m + j) * widthV + h * dv + c];
       }
     }
+  if (stats)
+    *stats = {{batch, s.heads, 2, n}, std::move(statistics)};
   return {{batch, n, widthV}, std::move(result)};
 }
 

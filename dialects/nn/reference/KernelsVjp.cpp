@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 namespace hb::nn::reference {
 
@@ -66,40 +65,34 @@ Tensor conv2dVjp(const Tensor &dy, const Tensor &w, const Shape &like, const Con
   return {like, std::move(result)};
 }
 
-AttentionGradients attentionVjp(const Tensor &q, const Tensor &k, const Tensor &v, const Tensor &dy, const Tensor *mask, const AttentionSettings &s) {
+AttentionGradients attentionVjp(const AttentionPoint &at, const AttentionSettings &s) {
+  const Tensor &q = at.q, &k = at.k, &v = at.v;
   int64_t batch = q.shape[0], n = q.shape[1], m = k.shape[1], width = q.shape[2], widthV = v.shape[2], d = width / s.heads, dv = widthV / s.heads;
-  std::vector<double> gq(q.size()), gk(k.size()), gv(v.size()), p(m), dp(m);
+  std::vector<double> gq(q.size()), gk(k.size()), gv(v.size());
   for (int64_t b = 0; b < batch; ++b)
     for (int64_t h = 0; h < s.heads; ++h)
       for (int64_t i = 0; i < n; ++i) {
-        int64_t visible = s.causal ? i + 1 : m;
-        const double *query = q.data() + (b * n + i) * width + h * d, *g = dy.data() + (b * n + i) * widthV + h * dv;
-        double top = -std::numeric_limits<double>::infinity(), sum = 0, mean = 0;
+        int64_t visible = s.causal ? i + 1 : m, row = (b * n + i) * width + h * d, rowV = (b * n + i) * widthV + h * dv;
+        const double *statistics = at.stats.data() + (b * s.heads + h) * 2 * n + i, top = statistics[0], sum = statistics[n];
+        double mean = 0; // Σ p∘dp over the keys, which is dy·y
+        for (int64_t c = 0; c < dv; ++c)
+          mean += at.dy[rowV + c] * at.y[rowV + c];
         for (int64_t j = 0; j < visible; ++j) {
-          const double *key = k.data() + (b * m + j) * width + h * d, *value = v.data() + (b * m + j) * widthV + h * dv;
-          p[j] = dp[j] = 0;
+          int64_t key = (b * m + j) * width + h * d, value = (b * m + j) * widthV + h * dv;
+          double score = 0, dp = 0;
           for (int64_t c = 0; c < d; ++c)
-            p[j] += query[c] * key[c] * s.scale;
+            score += q[row + c] * k[key + c] * s.scale;
           for (int64_t c = 0; c < dv; ++c)
-            dp[j] += g[c] * value[c];
-          if (mask)
-            p[j] += (*mask)[((mask->shape[0] == 1 ? 0 : b) * mask->shape[1] + (mask->shape[1] == 1 ? 0 : i)) * m + j];
-          top = std::max(top, p[j]);
-        }
-        for (int64_t j = 0; j < visible; ++j)
-          sum += p[j] = std::exp(p[j] - top);
-        for (int64_t j = 0; j < visible; ++j) {
-          p[j] /= sum;
-          mean += p[j] * dp[j];
-        }
-        for (int64_t j = 0; j < visible; ++j) {
-          double ds = p[j] * (dp[j] - mean) * s.scale; // of the score before the mask
+            dp += at.dy[rowV + c] * v[value + c];
+          if (at.mask)
+            score += (*at.mask)[((at.mask->shape[0] == 1 ? 0 : b) * at.mask->shape[1] + (at.mask->shape[1] == 1 ? 0 : i)) * m + j];
+          double p = std::exp2(score * M_LOG2E - top) / sum, ds = p * (dp - mean) * s.scale; // of the score before the mask
           for (int64_t c = 0; c < d; ++c) {
-            gq[(b * n + i) * width + h * d + c] += ds * k[(b * m + j) * width + h * d + c];
-            gk[(b * m + j) * width + h * d + c] += ds * query[c];
+            gq[row + c] += ds * k[key + c];
+            gk[key + c] += ds * q[row + c];
           }
           for (int64_t c = 0; c < dv; ++c)
-            gv[(b * m + j) * widthV + h * dv + c] += p[j] * g[c];
+            gv[value + c] += p * at.dy[rowV + c];
         }
       }
   return {{q.shape, std::move(gq)}, {k.shape, std::move(gk)}, {v.shape, std::move(gv)}};

@@ -11,7 +11,12 @@ Tensor conv2dVjp(const Tensor &dy, const Tensor &w, const Shape &like, const Con
 struct AttentionGradients {
   Tensor dq, dk, dv;
 };
-AttentionGradients attentionVjp(const Tensor &q, const Tensor &k, const Tensor &v, const Tensor &dy, const Tensor *mask, const AttentionSettings &settings);
+/// What the forward pass read and gave, and its cotangent.
+struct AttentionPoint {
+  const Tensor &q, &k, &v, &y, &stats, &dy;
+  const Tensor *mask = nullptr;
+};
+AttentionGradients attentionVjp(const AttentionPoint &at, const AttentionSettings &settings);
 
 Tensor groupNormVjp(const Tensor &x, const Tensor &w, const Tensor &dy, int64_t groups, double eps, bool last);
 Tensor layerNormVjp(const Tensor &x, const Tensor &w, const Tensor &dy, double eps);

@@ -5,6 +5,7 @@
 //   S^T = K·Q^T (a tile is 6 keys × the lane vectors), P = 2^(S − max), O^T = O^T·α + V^T·P (a tile is 6 value columns).
 // The softmax runs in base 2: log2 e is folded into the scale. Partial sums over a key block of ≤ 128 are added to the totals
 // with one FMA that also rescales; that keeps float32 chains short, which is what the accuracy rests on.
+#include "lowering/emit/x86/AttentionTile.h"
 #include "lowering/emit/x86/Families.h"
 #include "lowering/emit/x86/Lanes.h"
 #include "lowering/emit/x86/VectorMath.h"
@@ -24,13 +25,6 @@ constexpr int64_t maxChain = 160;    ///< longest float32 chain over the head wi
 constexpr int64_t chainLength = 128; ///< where longer ones are cut
 
 int64_t roundUp(int64_t x, int64_t multiple) { return (x + multiple - 1) / multiple * multiple; }
-
-/// The task's tensors, reduced to what the loops need: offsets of (batch, head) and row strides.
-struct Rows {
-  Value base;
-  Value offset;   ///< of row 0 of this batch and head
-  int64_t stride; ///< elements between rows
-};
 
 class AttentionEmitter {
 public:
@@ -63,11 +57,11 @@ public:
     int64_t full = queries / blockQueries, rest = queries % blockQueries, blocks = full + (rest ? 1 : 0);
     layoutScratch(full ? blockQueries : roundUp(rest, lanes));
     Value block = kb.rem(kb.task, blocks), pair = kb.div(kb.task, blocks);
-    Value head = kb.rem(pair, heads);
+    head = kb.rem(pair, heads);
     batchIndex = kb.div(pair, heads);
     auto rows = [&](const Operand &operand, int64_t headWidth) {
       Value offset = kb.add(kb.add(kb.mul(batchIndex, operand.strides[0]), kb.mul(head, headWidth * operand.strides[2])), operand.offset);
-      return Rows{operand.base, offset, operand.strides[1]};
+      return HeadRows{operand.base, offset, operand.strides[1]};
     };
     qRows = rows(q, width);
     kRows = rows(k, width);
@@ -119,7 +113,7 @@ private:
   Value laneOf(const Group &group, int64_t panel) { return kb.add(group.lane, panel * lanes); }
 
   /// Fetches `count` rows of `columns` floats from `offset` on. Rows of one head lie far apart, which the hardware does not foresee.
-  void fetchRows(const Rows &rows, Value offset, int64_t count, int64_t columns, int nearness, bool write = false) {
+  void fetchRows(const HeadRows &rows, Value offset, int64_t count, int64_t columns, int nearness, bool write = false) {
     for (int64_t row = 0; row < count; ++row)
       for (int64_t at = 0; at < columns; at += 16)
         kb.prefetch(rows.base, kb.add(offset, row * rows.stride + at), kb.f32(), nearness, write);
@@ -184,47 +178,6 @@ private:
   /// Keys (S) or value columns (O) of a register tile: 24 accumulators of 32 registers with AVX-512, 12 of 16 with AVX2.
   static int64_t tileRows(int64_t chains) { return 6 / chains; }
 
-  /// Runs `body(first, rows)` over tiles of `tile` out of `count`, then the rest as one smaller tile.
-  void forTiles(int64_t count, int64_t tile, const std::function<void(Value, int64_t)> &body) {
-    int64_t whole = count / tile * tile;
-    kb.loop(0, whole, tile, [&](Value first) { body(first, tile); });
-    if (count % tile)
-      body(kb.i(whole), count % tile);
-  }
-
-  /// A register tile: Σ over steps [lower, lower + steps) of row factors times lane vectors, as `chains` interleaved sums added in the end.
-  SmallVector<Value> accumulate(int64_t chains, Value lower, int64_t steps, int64_t rows, int64_t panels, Value factorBase, const std::function<Value(Value step, int64_t row)> &factorOffset,
-                                Value vectorBase, const std::function<Value(Value step, int64_t panel)> &vectorOffset) {
-    const int64_t unroll = 4, whole = steps / unroll * unroll, tile = rows * panels;
-    SmallVector<Value> sums(tile * chains, zero());
-    auto step = [&](Value at, int64_t chain, SmallVector<Value> &current) {
-      SmallVector<Value> columns;
-      for (int64_t panel = 0; panel < panels; ++panel)
-        columns.push_back(loadF(vectorBase, vectorOffset(at, panel)));
-      for (int64_t row = 0; row < rows; ++row) {
-        Value factor = loadScalar(factorBase, factorOffset(at, row));
-        for (int64_t panel = 0; panel < panels; ++panel) {
-          Value &sum = current[chain * tile + row * panels + panel];
-          sum = kb.fma(factor, columns[panel], sum);
-        }
-      }
-    };
-    if (whole)
-      sums = kb.loop(lower, kb.add(lower, whole), unroll, sums, [&](Value at, ValueRange carried) {
-        SmallVector<Value> current(carried.begin(), carried.end());
-        for (int64_t u = 0; u < unroll; ++u)
-          step(kb.add(at, u), u % chains, current);
-        return current;
-      });
-    for (int64_t u = whole; u < steps; ++u)
-      step(kb.add(lower, u), u % chains, sums);
-    for (int64_t chain = 1; chain < chains; ++chain)
-      for (int64_t index = 0; index < tile; ++index)
-        sums[index] = kb.fadd(sums[index], sums[chain * tile + index]);
-    sums.resize(tile);
-    return sums;
-  }
-
   /// Scores of the group, masked, and from them P, the new maxima, the sums and the factors α of the old totals.
   void scoreGroup(const Group &group, Value key, int64_t count) {
     const int64_t panels = group.panels, tileSize = tileRows(scoreChains);
@@ -234,10 +187,8 @@ private:
     auto score = [&](Value row, int64_t panel) { return place(group, blockKeys, row, panel); };
 
     auto tile = [&](Value first, int64_t rows, ValueRange maximaIn) {
-      SmallVector<Value> keyRows;
-      for (int64_t row = 0; row < rows; ++row)
-        keyRows.push_back(kb.add(kRows.offset, kb.mul(kb.add(key, kb.add(first, row)), kRows.stride)));
-      auto fetchKeys = [&] { fetchRows(kRows, kb.add(keyRows[0], tileSize * kRows.stride), rows, width, /*nearness=*/3); };
+      Value keyRow = kRows.row(kb, kb.add(key, first));
+      auto fetchKeys = [&] { fetchRows(kRows, kb.add(keyRow, tileSize * kRows.stride), rows, width, /*nearness=*/3); };
       if (streamed) // all groups: the keys may have left the first-level cache since
         fetchKeys();
       if (std::max(width, valueWidth) <= maxChain)
@@ -246,15 +197,16 @@ private:
             fetchKeys();
           fetchRows(vRows, kb.add(vRows.offset, kb.mul(kb.add(key, first), vRows.stride)), rows, valueWidth, /*nearness=*/2);
         });
-      auto factor = [&](Value step, int64_t row) { return kb.add(keyRows[row], kb.mul(step, k.strides[2])); };
-      auto vector = [&](Value step, int64_t panel) { return place(group, width, step, panel); };
+      auto piece = [&](Value from, int64_t steps) {
+        return sumTile(kb, rows, panels, steps, {kRows.base, kb.add(keyRow, from), kRows.stride, 1}, {queryT, place(group, width, from, 0), panels * lanes}, scoreChains);
+      };
       SmallVector<Value> total;
       if (width <= maxChain) {
-        total = accumulate(scoreChains, kb.i(0), width, rows, panels, kRows.base, factor, queryT, vector);
+        total = piece(kb.i(0), width);
       } else {
         // Long heads: pieces of the chain are added up in the score array.
         auto addPiece = [&](Value from, int64_t steps, bool fresh) {
-          SmallVector<Value> part = accumulate(scoreChains, from, steps, rows, panels, kRows.base, factor, queryT, vector);
+          SmallVector<Value> part = piece(from, steps);
           for (int64_t row = 0; row < rows; ++row)
             for (int64_t panel = 0; panel < panels; ++panel) {
               Value at = score(kb.add(first, row), panel), sum = part[row * panels + panel];
@@ -287,9 +239,12 @@ private:
       newMaxima = tile(kb.i(whole), count - whole, newMaxima);
 
     SmallVector<Value> alpha;
-    for (int64_t panel = 0; panel < panels && !single; ++panel) {
+    for (int64_t panel = 0; panel < panels; ++panel) {
+      if (!single || op.getStats())
+        kb.storeRaw(newMaxima[panel], maxima, laneOf(group, panel));
+      if (single)
+        continue;
       alpha.push_back(buildPower(kb, kb.fsub(oldMaxima[panel], newMaxima[panel])));
-      kb.storeRaw(newMaxima[panel], maxima, laneOf(group, panel));
       kb.storeRaw(alpha[panel], alphas, laneOf(group, panel));
     }
     const int64_t unroll = count % 2 ? 1 : 2;
@@ -316,7 +271,7 @@ private:
     for (int64_t panel = 0; panel < group.panels && !single; ++panel)
       alpha.push_back(loadF(alphas, laneOf(group, panel)));
     const int64_t tile = tileRows(valueChains), tiles = (valueWidth + tile - 1) / tile, ahead = (group.panels * lanes + tiles - 1) / tiles;
-    forTiles(valueWidth, tile, [&](Value first, int64_t columns) {
+    forRuns(kb, valueWidth, tile, [&](Value first, int64_t columns) {
       // With the last keys: rows of the result, which are about to be written, and of the next task's queries.
       if (std::max(width, valueWidth) <= maxChain)
         kb.ifThen(kb.less(kb.i(keys - 1), kb.add(key, count)), [&] {
@@ -324,9 +279,8 @@ private:
           fetchRows(outRows, kb.add(outRows.offset, kb.mul(kb.add(firstQuery, row), outRows.stride)), ahead, valueWidth, /*nearness=*/3, /*write=*/true);
           fetchRows(qRows, kb.add(nextQuery, kb.mul(row, qRows.stride)), ahead, width, /*nearness=*/2);
         });
-      auto factor = [&](Value step, int64_t column) { return kb.add(kb.add(firstRow, kb.add(first, column)), kb.mul(step, vRows.stride)); };
-      auto vector = [&](Value step, int64_t panel) { return place(group, blockKeys, step, panel); };
-      SmallVector<Value> part = accumulate(valueChains, kb.i(0), count, columns, group.panels, vRows.base, factor, scores, vector);
+      SmallVector<Value> part = sumTile(kb, columns, group.panels, count, {vRows.base, kb.add(firstRow, first), 1, vRows.stride},
+                                        {scores, place(group, blockKeys, kb.i(0), 0), group.panels * lanes}, valueChains);
       for (int64_t column = 0; column < columns; ++column)
         for (int64_t panel = 0; panel < group.panels; ++panel) {
           Value at = place(group, valueWidth, kb.add(first, column), panel), sum = part[column * group.panels + panel];
@@ -366,8 +320,13 @@ private:
   /// The mask of this group and key block, in base 2, with queries on lanes.
   void packMask(const Group &group, Value key, int64_t count) {
     const Operand &mask = kb.operand(op.getMask());
-    Rows rows{mask.base, kb.add(maskOffset(mask), kb.mul(key, mask.strides[2])), mask.strides[1]};
+    HeadRows rows{mask.base, kb.add(maskOffset(mask), kb.mul(key, mask.strides[2])), mask.strides[1]};
     packTransposed(group, rows, count, blockKeys, maskT, M_LOG2E);
+  }
+
+  /// target(column, query) = source(query, column)·factor; lanes beyond the last query repeat it.
+  void packTransposed(const Group &group, const HeadRows &source, int64_t columns, int64_t arrayRows, Value target, double factor) {
+    turnRows(kb, source, kb.add(firstQuery, group.lane), group.valid, columns, target, place(group, arrayRows, kb.i(0), 0), group.panels * lanes, factor);
   }
 
   /// Runs `body(lane offset in the group, valid rows)` over the group's lane vectors.
@@ -378,43 +337,13 @@ private:
       body(kb.i(whole), group.valid - whole);
   }
 
-  /// target(column, query) = source(query, column)·factor; lanes beyond the last query repeat it.
-  void packTransposed(const Group &group, const Rows &source, int64_t columns, int64_t arrayRows, Value target, double factor) {
-    Value from = kb.add(source.offset, kb.mul(kb.add(firstQuery, group.lane), source.stride));
-    Value factors = kb.splat(factor, lanes);
-    forPanels(group, [&](Value lane, int64_t valid) {
-      SmallVector<Value> rowOffsets;
-      for (int64_t row = 0; row < lanes; ++row)
-        rowOffsets.push_back(kb.add(from, kb.mul(kb.add(lane, std::min(row, valid - 1)), source.stride)));
-      auto at = [&](Value column) { return kb.add(place(group, arrayRows, column, 0), lane); };
-      auto window = [&](Value column) {
-        SmallVector<Value> rows;
-        for (Value offset : rowOffsets)
-          rows.push_back(kb.fmul(loadF(source.base, kb.add(offset, column)), factors));
-        for (auto [index, vector] : llvm::enumerate(transposeLanes(kb, rows)))
-          kb.storeRaw(vector, target, at(kb.add(column, index)));
-      };
-      if (columns < lanes) {
-        // Narrower than a vector: element by element.
-        kb.loop(0, columns, 1, [&](Value column) {
-          for (int64_t row = 0; row < lanes; ++row) {
-            Value element = kb.fmul(kb.loadRaw(source.base, kb.add(rowOffsets[row], column), kb.f32(), 1), kb.f(factor));
-            kb.storeRaw(element, target, kb.add(at(column), row));
-          }
-        });
-        return;
-      }
-      kb.loop(0, columns / lanes * lanes, lanes, window);
-      if (columns % lanes) // the last window overlaps its neighbour and stores equal values again
-        window(kb.i(columns - lanes));
-    });
-  }
-
   /// Divides by the sums and writes the group's rows.
   void unpack(const Group &group) {
     Value to = kb.add(outRows.offset, kb.mul(kb.add(firstQuery, group.lane), outRows.stride));
     forPanels(group, [&](Value lane, int64_t valid) {
-      Value inverse = kb.fdiv(kb.splat(1, lanes), loadF(sums, kb.add(group.lane, lane)));
+      Value sum = loadF(sums, kb.add(group.lane, lane)), inverse = kb.fdiv(kb.splat(1, lanes), sum);
+      if (op.getStats())
+        storeStats(kb.add(group.lane, lane), valid, loadF(maxima, kb.add(group.lane, lane)), sum);
       auto at = [&](Value column) { return kb.add(place(group, valueWidth, column, 0), lane); };
       SmallVector<Value> rowOffsets;
       for (int64_t row = 0; row < valid; ++row)
@@ -444,6 +373,14 @@ private:
     });
   }
 
+  void storeStats(Value lane, int64_t valid, Value maximum, Value sum) {
+    const Operand &stats = kb.operand(op.getStats());
+    Value to = kb.add(kb.add(kb.add(kb.mul(batchIndex, stats.strides[0]), kb.mul(head, stats.strides[1])), stats.offset), kb.add(firstQuery, lane));
+    Value mask = valid < lanes ? kb.mask(valid, lanes) : Value();
+    kb.storeRaw(maximum, stats.base, to, mask);
+    kb.storeRaw(sum, stats.base, kb.add(to, stats.strides[2]), mask);
+  }
+
   KernelBuilder &kb;
   kernel::AttentionOp op;
   const Operand &q, &k, &v, &out;
@@ -453,8 +390,8 @@ private:
   bool single; ///< all keys are one block: nothing to rescale
   int64_t blockRows = 0, scratchBytes = 0;
   Value queryT, outT, scores, maxima, sums, alphas, maskT;
-  Value batchIndex, firstQuery, nextQuery;
-  Rows qRows, kRows, vRows, outRows;
+  Value batchIndex, head, firstQuery, nextQuery;
+  HeadRows qRows, kRows, vRows, outRows;
 };
 
 } // namespace

@@ -13,6 +13,7 @@ const Row rows[] = {
     {"kernel.winograd_input", emitWinogradInput},
     {"kernel.winograd_output", emitWinogradOutput},
     {"kernel.attention", emitAttention},
+    {"kernel.attention_vjp", emitAttentionVjp},
     {"kernel.map", emitMap},
     {"kernel.concat", emitConcat},
     {"kernel.gather", emitGather},

@@ -16,6 +16,7 @@ FailureOr<Launch> emitContract(KernelBuilder &kb, mlir::Operation *op);
 FailureOr<Launch> emitWinogradInput(KernelBuilder &kb, mlir::Operation *op);
 FailureOr<Launch> emitWinogradOutput(KernelBuilder &kb, mlir::Operation *op);
 FailureOr<Launch> emitAttention(KernelBuilder &kb, mlir::Operation *op);
+FailureOr<Launch> emitAttentionVjp(KernelBuilder &kb, mlir::Operation *op);
 FailureOr<Launch> emitGroupStats(KernelBuilder &kb, mlir::Operation *op);
 FailureOr<Launch> emitNormalize(KernelBuilder &kb, mlir::Operation *op);
 FailureOr<Launch> emitMap(KernelBuilder &kb, mlir::Operation *op);
