@@ -25,7 +25,7 @@ AttentionOp withStats(AttentionOp op) {
     return op;
   OpBuilder builder(op);
   ArrayRef<int64_t> q = shapeOf(op.getQ());
-  auto stats = RankedTensorType::get({q[0], static_cast<int64_t>(op.getHeads()), 2, q[1]}, builder.getF32Type());
+  auto stats = RankedTensorType::get({q[0], static_cast<int64_t>(op.getHeads()), 2, q[1]}, elementOf(op.getResult()));
   auto full = AttentionOp::create(builder, op.getLoc(), op.getResult().getType(), stats, op.getQ(), op.getK(), op.getV(), op.getMask(), op.getHeads(),
                                   op.getScale(), op.getCausal());
   op.getResult().replaceAllUsesWith(full.getResult());

@@ -26,7 +26,8 @@ json contractShape(kernel::ContractOp op) {
   return {{"form", kernel::stringifyContractForm(op.getForm()).str()}, {"rows", product(result.drop_back())}, {"columns", weight[0]}, {"depth", product(weight.drop_front())}};
 }
 
-json attentionShape(kernel::AttentionOp op) {
+/// The gradient has the shape of what it is the gradient of: its FLOPs say that it is more products.
+template <typename Op> json attentionShape(Op op) {
   ArrayRef<int64_t> q = extents(op.getQ()), k = extents(op.getK()), v = extents(op.getV());
   int64_t heads = op.getHeads();
   return {{"form", "attention"}, {"batch", q[0]}, {"queries", q[1]}, {"keys", k[1]}, {"heads", heads}, {"width", q[2] / heads}, {"value_width", v[2] / heads}};
@@ -38,6 +39,7 @@ json kernelShapeJson(Operation *op) {
   return llvm::TypeSwitch<Operation *, json>(op)
       .Case([](kernel::ContractOp contract) { return contractShape(contract); })
       .Case([](kernel::AttentionOp attention) { return attentionShape(attention); })
+      .Case([](kernel::AttentionVjpOp attention) { return attentionShape(attention); })
       .Default([](Operation *) { return json(); });
 }
 

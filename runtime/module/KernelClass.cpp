@@ -30,7 +30,7 @@ KernelClass kernelClass(const KernelInfo &kernel) {
   case KernelShape::Form::Other:
     break;
   }
-  return kernel.family == "contract" || kernel.family == "attention" ? KernelClass::Unrecorded : KernelClass::Rest;
+  return kernel.family == "contract" || kernel.family == "attention" || kernel.family == "attention_vjp" ? KernelClass::Unrecorded : KernelClass::Rest;
 }
 
 } // namespace hb

@@ -24,7 +24,7 @@ constexpr int64_t queriesOfBlock = 64;  ///< blocks are equal, so that they diff
 constexpr int64_t queriesOfTask = 128;  ///< where a task is a block of queries: keys are turned once for it
 constexpr int64_t keysOfBlock = 128, keysOfWideBlock = 64;
 constexpr int64_t wideHead = 512;       ///< widths of keys and values together from which a block's arrays outgrow the cache otherwise
-constexpr int64_t maxChain = 160, chainLength = 128; ///< longest float32 chain over a head's width, and where longer ones are cut
+constexpr int64_t shortChain = 64, longChain = 128; ///< float32 chains over a head's width: up to the first as they are, up to twice that halved
 
 int64_t roundUp(int64_t x, int64_t multiple) { return (x + multiple - 1) / multiple * multiple; }
 
@@ -270,7 +270,7 @@ private:
 
   /// target(row, key) = Σ over the width of source(first + row, ·)·turned(·, key).
   void innerProducts(const HeadRows &source, Value first, int64_t rowCount, Value turned, int64_t steps, int64_t count, Value target) {
-    const int64_t length = steps <= maxChain ? steps : chainLength;
+    const int64_t length = steps <= shortChain ? steps : steps <= 2 * shortChain ? (steps + 1) / 2 : longChain;
     forGroups(count, [&](const Group &group) {
       auto part = [&](Value from, int64_t size, bool fresh) {
         const int64_t stride = group.panels * lanes;

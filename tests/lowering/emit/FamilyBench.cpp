@@ -1,5 +1,5 @@
 // Times attention and normalisation kernels on one thread against this core's FMA peak and memcpy. Not a test: run it by hand,
-//   hb_emit_family_bench [attention|normalize [x86-64-v3|x86-64-v4]]
+//   hb_emit_family_bench [attention|attention_vjp|normalize|map [x86-64-v3|x86-64-v4]]
 #include "tests/lowering/emit/CompiledKernel.h"
 
 #include <algorithm>
@@ -96,6 +96,32 @@ void attention(const char *cpu, double peak, const AttentionCase &c) {
              flops / seconds * 1e-9, flops / seconds * 1e-9 / peak, kernel.compileSeconds() * 1e3);
 }
 
+/// The gradient, five products counted; statistics are those of a softmax that is flat enough for ordinary numbers everywhere.
+void attentionVjp(const char *cpu, double peak, const AttentionCase &c) {
+  const int wide = c.heads * c.width, parts = c.self ? 3 : 2, row = parts * wide;
+  std::string o = fmt::format("tensor<{}x{}x{}xf32>", c.batch, c.queries, wide), dk = fmt::format("tensor<{}x{}x{}xf32>", c.batch, c.keys, wide);
+  auto part = [&](int rows, int index) { return fmt::format("tensor<{}x{}x{}xf32, #kernel.strided<{}, [{}, {}, 1]>>", c.batch, rows, wide, index * wide, rows * row, row); };
+  std::string q = c.self ? part(c.queries, 0) : o, k = part(c.keys, parts - 2), v = part(c.keys, parts - 1);
+  std::string stats = fmt::format("tensor<{}x{}x2x{}xf32>", c.batch, c.heads, c.queries), delta = fmt::format("tensor<{}x{}x{}xf32>", c.batch, c.queries, c.heads);
+  CompiledKernel kernel(fmt::format("kernel.def @vjp(%q: {0}, %k: {1}, %v: {2}, %g: {3}, %s: {4}, %d: {5}) -> ({3}, {6}, {6}) {{\n  %dq, %dk, %dv = kernel.attention_vjp q(%q : {0}) k(%k : {1}) v(%v : "
+                                    "{2}) dy(%g : {3}) stats(%s : {4}) delta(%d : {5}) {{heads = {7} : i64, scale = 0.125 : f64}} -> {3}, {6}, {6}\n  kernel.return %dq, %dk, %dv : {3}, {6}, {6}\n}}\n",
+                                    q, k, v, o, stats, delta, dk, c.heads),
+                        cpu);
+  if (!kernel.error().empty()) {
+    fmt::print("{}\n", kernel.error());
+    return;
+  }
+  const size_t rows = size_t(c.batch) * c.queries, size = rows * wide;
+  Buffer<float> merged(normals(size_t(c.batch) * c.keys * row, 1)), qs(normals(size, 2)), dy(normals(size, 3)), statistics(rows * 2 * c.heads), means(normals(rows * c.heads, 4)), dq(size),
+      dks(size_t(c.batch) * c.keys * wide), dvs(size_t(c.batch) * c.keys * wide);
+  for (size_t i = 0; i < rows * 2 * c.heads; ++i)
+    statistics[i] = i / c.queries % 2 ? float(c.keys) : 4;
+  std::vector<void *> buffers = {c.self ? merged : qs, merged, merged, dy, statistics, means, dq, dks, dvs};
+  double seconds = best([&] { kernel.runInOrder(buffers); }), flops = 10.0 * c.batch * c.queries * c.keys * wide;
+  fmt::print("{} attention_vjp B{} N{} M{} H{} d{}: {:.2f} ms, {:.1f} GF/s, {:.3f} of peak, {} tasks, compiled in {:.0f} ms\n", cpu, c.batch, c.queries, c.keys, c.heads, c.width, seconds * 1e3,
+             flops / seconds * 1e-9, flops / seconds * 1e-9 / peak, kernel.grid(), kernel.compileSeconds() * 1e3);
+}
+
 /// A kernel text with one input x, one result, optional weights of `channels`; reports bytes per second of read + written.
 void streaming(const char *cpu, const char *label, const std::string &text, std::vector<size_t> sizes, size_t bytes) {
   CompiledKernel kernel(text, cpu);
@@ -130,6 +156,10 @@ int main(int count, char **arguments) {
                                      {1, 77, 77, 12, 64, true}, {1, 257, 257, 16, 88, true}, {1, 1024, 1024, 1, 512, true}, {1, 64, 77, 1, 64, false}})
         attention(cpu, top, c);
     }
+    if (only.empty() || only == "attention_vjp")
+      for (const AttentionCase &c : {AttentionCase{1, 1024, 1024, 10, 64, true}, {1, 1024, 1024, 20, 64, true}, {1, 4096, 4096, 10, 64, true}, {2, 256, 256, 20, 64, true}, {2, 1024, 77, 10, 64, false},
+                                     {1, 77, 77, 12, 64, true}, {1, 257, 257, 16, 88, true}, {1, 1024, 1024, 1, 512, true}})
+        attentionVjp(cpu, top, c);
     if (only.empty() || only == "normalize") {
       auto tensor = [](int a, int c) { return fmt::format("tensor<{}x{}xf32>", a, c); };
       auto layer = [&](int rows, int channels) {

@@ -198,3 +198,20 @@ func.func @f(%x: tensor<2x64xf32>, %w: tensor<96x64xf16, #kernel.packed<panel16>
   }
   return
 }
+
+// -----
+
+func.func @f(%q: tensor<1x64x32xf32>, %s: tensor<1x2x2x64xf32>, %d: tensor<1x2x64xf32>) {
+  // expected-error@+1 {{expected delta of shape 1x64x2; found 1x2x64}}
+  %0:3 = kernel.attention_vjp q(%q : tensor<1x64x32xf32>) k(%q : tensor<1x64x32xf32>) v(%q : tensor<1x64x32xf32>) dy(%q : tensor<1x64x32xf32>) stats(%s : tensor<1x2x2x64xf32>)
+      delta(%d : tensor<1x2x64xf32>) {heads = 2 : i64, scale = 0.25 : f64} -> tensor<1x64x32xf32>, tensor<1x64x32xf32>, tensor<1x64x32xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<1x64x32xf32>) {
+  // expected-error@+1 {{expected stats of shape 1x2x2x64; found 1x2x64}}
+  %0:2 = kernel.attention q(%q : tensor<1x64x32xf32>) k(%q : tensor<1x64x32xf32>) v(%q : tensor<1x64x32xf32>) {heads = 2 : i64, scale = 0.25 : f64} -> tensor<1x64x32xf32>, tensor<1x2x64xf32>
+  return
+}

@@ -76,10 +76,15 @@ func.func @contract(%x: tensor<2x77x64xf32>, %w: tensor<96x64xf16, #kernel.packe
 }
 
 // CHECK-LABEL: func.func @normalisation
-func.func @normalisation(%q: tensor<1x64x32xf32>, %k: tensor<1x77x32xf32>, %x: tensor<2x32x32x640xf32>, %y: tensor<2x77x64xf32>, %g: tensor<64xf32>,
+func.func @normalisation(%q: tensor<1x64x32xf32>, %k: tensor<1x77x32xf32>, %delta: tensor<1x64x2xf32>, %x: tensor<2x32x32x640xf32>, %y: tensor<2x77x64xf32>, %g: tensor<64xf32>,
                          %w: tensor<640xf32>) {
   // CHECK: kernel.attention q({{.*}}) k({{.*}}) v({{.*}}) {heads = 2 : i64, scale = 2.500000e-01 : f64} -> tensor<1x64x32xf32>
   %0 = kernel.attention q(%q : tensor<1x64x32xf32>) k(%k : tensor<1x77x32xf32>) v(%k : tensor<1x77x32xf32>) {heads = 2 : i64, scale = 0.25 : f64} -> tensor<1x64x32xf32>
+  // CHECK: %[[Y:.*]], %[[STATS:.*]] = kernel.attention q({{.*}}) k({{.*}}) v({{.*}}) {heads = 2 : i64, scale = 2.500000e-01 : f64} -> tensor<1x64x32xf32>, tensor<1x2x2x64xf32>
+  %y1, %stats = kernel.attention q(%q : tensor<1x64x32xf32>) k(%k : tensor<1x77x32xf32>) v(%k : tensor<1x77x32xf32>) {heads = 2 : i64, scale = 0.25 : f64} -> tensor<1x64x32xf32>, tensor<1x2x2x64xf32>
+  // CHECK: kernel.attention_vjp q({{.*}}) k({{.*}}) v({{.*}}) dy(%[[Y]] : tensor<1x64x32xf32>) stats(%[[STATS]] : tensor<1x2x2x64xf32>) delta({{.*}}) {heads = 2 : i64
+  %dq, %dk, %dv = kernel.attention_vjp q(%q : tensor<1x64x32xf32>) k(%k : tensor<1x77x32xf32>) v(%k : tensor<1x77x32xf32>) dy(%y1 : tensor<1x64x32xf32>)
+      stats(%stats : tensor<1x2x2x64xf32>) delta(%delta : tensor<1x64x2xf32>) {heads = 2 : i64, scale = 0.25 : f64} -> tensor<1x64x32xf32>, tensor<1x77x32xf32>, tensor<1x77x32xf32>
   // CHECK: kernel.group_stats %{{.*}} {chunks = 8 : i64, groups = 32 : i64} : tensor<2x32x32x640xf32> -> tensor<2x8x32x2xf32>
   %1 = kernel.group_stats %x {groups = 32 : i64, chunks = 8 : i64} : tensor<2x32x32x640xf32> -> tensor<2x8x32x2xf32>
   // CHECK: kernel.normalize group %{{.*}} stats({{.*}}) weight({{.*}}) {eps = 1.000000e-05 : f64, groups = 32 : i64, pad = array<i64: 1, 1, 1, 1>}

@@ -265,6 +265,32 @@ func.func @f(%q: tensor<1x4x8xf32>, %k: tensor<1x3x8xf32>, %v: tensor<1x3x4xf32>
 
 // -----
 
+func.func @f(%q: tensor<1x4x8xf32>, %k: tensor<1x3x8xf32>) {
+  // expected-error@+1 {{(C7) expected stats of shape 1x2x2x4; found 1x2x4}}
+  %0, %1 = nn.attention %q, %k, %k {heads = 2 : i64, scale = 1.0 : f64} : (tensor<1x4x8xf32>, tensor<1x3x8xf32>, tensor<1x3x8xf32>) -> (tensor<1x4x8xf32>, tensor<1x2x4xf32>)
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<1x4x8xf32>, %k: tensor<1x3x8xf32>, %s: tensor<1x2x4xf32>) {
+  // expected-error@+1 {{(C1) expected stats of shape 1x2x2x4; found 1x2x4}}
+  %0:3 = nn.attention_vjp q(%q) k(%k) v(%k) y(%q) stats(%s) dy(%q) {heads = 2 : i64, scale = 1.0 : f64}
+      : (tensor<1x4x8xf32>, tensor<1x3x8xf32>, tensor<1x3x8xf32>, tensor<1x4x8xf32>, tensor<1x2x4xf32>, tensor<1x4x8xf32>) -> (tensor<1x4x8xf32>, tensor<1x3x8xf32>, tensor<1x3x8xf32>)
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<1x4x8xf32>, %k: tensor<1x3x8xf32>, %s: tensor<1x2x2x4xf32>) {
+  // expected-error@+1 {{(C2) expected dk of shape 1x3x8; found 1x4x8}}
+  %0:3 = nn.attention_vjp q(%q) k(%k) v(%k) y(%q) stats(%s) dy(%q) {heads = 2 : i64, scale = 1.0 : f64}
+      : (tensor<1x4x8xf32>, tensor<1x3x8xf32>, tensor<1x3x8xf32>, tensor<1x4x8xf32>, tensor<1x2x2x4xf32>, tensor<1x4x8xf32>) -> (tensor<1x4x8xf32>, tensor<1x4x8xf32>, tensor<1x3x8xf32>)
+  return
+}
+
+// -----
+
 func.func @f(%x: tensor<1x4x8xf32>, %w: tensor<4xf32>, %b: tensor<4xf32>) {
   // expected-error@+1 {{(C1) expected x of 4 axes; found 1x4x8}}
   %0 = nn.group_norm %x, %w, %b {groups = 2 : i64, eps = 1.0e-5 : f64, layout = #nn.layout<nchw>} : (tensor<1x4x8xf32>, tensor<4xf32>, tensor<4xf32>) -> tensor<1x4x8xf32>

@@ -64,6 +64,13 @@ func.func @sequences(%q: tensor<2x64x40xf32>, %k: tensor<2x7x40xf32>, %mask: ten
   %0 = nn.attention %q, %k, %k, %mask {heads = 5 : i64, scale = 0.125 : f64} : (tensor<2x64x40xf32>, tensor<2x7x40xf32>, tensor<2x7x40xf32>, tensor<2x1x7xf32>) -> tensor<2x64x40xf32>
   // CHECK: nn.attention %{{.*}}, %{{.*}}, %{{.*}} {causal, heads = 5 : i64
   %1 = nn.attention %k, %k, %k {causal, heads = 5 : i64, scale = 0.125 : f64} : (tensor<2x7x40xf32>, tensor<2x7x40xf32>, tensor<2x7x40xf32>) -> tensor<2x7x40xf32>
+  // CHECK: %[[Y:.*]], %[[STATS:.*]] = nn.attention {{.*}} -> (tensor<2x64x40xf32>, tensor<2x5x2x64xf32>)
+  %y, %stats = nn.attention %q, %k, %k, %mask {heads = 5 : i64, scale = 0.125 : f64}
+      : (tensor<2x64x40xf32>, tensor<2x7x40xf32>, tensor<2x7x40xf32>, tensor<2x1x7xf32>) -> (tensor<2x64x40xf32>, tensor<2x5x2x64xf32>)
+  // CHECK: nn.attention_vjp q({{.*}}) k({{.*}}) v({{.*}}) y(%[[Y]]) stats(%[[STATS]]) dy({{.*}}) mask({{.*}}) {heads = 5 : i64
+  %dq, %dk, %dv = nn.attention_vjp q(%q) k(%k) v(%k) y(%y) stats(%stats) dy(%q) mask(%mask) {heads = 5 : i64, scale = 0.125 : f64}
+      : (tensor<2x64x40xf32>, tensor<2x7x40xf32>, tensor<2x7x40xf32>, tensor<2x64x40xf32>, tensor<2x5x2x64xf32>, tensor<2x64x40xf32>, tensor<2x1x7xf32>)
+        -> (tensor<2x64x40xf32>, tensor<2x7x40xf32>, tensor<2x7x40xf32>)
   // CHECK: nn.layer_norm
   %2 = nn.layer_norm %0, %w, %w {eps = 1.0e-5 : f64} : (tensor<2x64x40xf32>, tensor<40xf16>, tensor<40xf16>) -> tensor<2x64x40xf32>
   // CHECK: nn.softmax

@@ -90,3 +90,17 @@ func.func @frozen(%x: tensor<1x3x4x4xf32>, %w: tensor<2x3x1x1xf32>, %d: tensor<1
   %g = grad.vjp of(%y) cotangents(%d) wrt(%w) : (tensor<1x2x4x4xf32>, tensor<1x2x4x4xf32>, tensor<2x3x1x1xf32>) -> tensor<2x3x1x1xf32>
   return %g : tensor<2x3x1x1xf32>
 }
+
+// -----
+
+// Attention that is differentiated yields its statistics too; there is one forward op in the end, not two.
+// CHECK-LABEL: func.func @attention
+func.func @attention(%x: tensor<1x7x32xf32>, %dy: tensor<1x7x32xf32>) -> (tensor<1x7x32xf32>, tensor<1x7x32xf32>) {
+  // CHECK: %[[Y:.*]], %[[STATS:.*]] = nn.attention {{.*}} -> (tensor<1x7x32xf32>, tensor<1x2x2x7xf32>)
+  // CHECK-NOT: nn.attention %
+  // CHECK: nn.attention_vjp {{.*}} y(%[[Y]]) stats(%[[STATS]]) dy(%arg1)
+  // CHECK: return %[[Y]]
+  %y = nn.attention %x, %x, %x {heads = 2 : i64, scale = 0.25 : f64} : (tensor<1x7x32xf32>, tensor<1x7x32xf32>, tensor<1x7x32xf32>) -> tensor<1x7x32xf32>
+  %dx = grad.vjp of(%y) cotangents(%dy) wrt(%x) : (tensor<1x7x32xf32>, tensor<1x7x32xf32>, tensor<1x7x32xf32>) -> tensor<1x7x32xf32>
+  return %y, %dx : tensor<1x7x32xf32>, tensor<1x7x32xf32>
+}

@@ -124,3 +124,22 @@ func.func @loop(%n: tensor<i64>, %x: tensor<8xf32>) -> tensor<8xf32> {
   }
   return %y : tensor<8xf32>
 }
+
+// The gradient reads views as attention does; Σ dy∘y is a reduction of its own, the statistics come from the forward kernel.
+// CHECK-LABEL: func.func @attention_gradient
+// CHECK-SAME: kernel.ops = 5 : i64
+// CHECK: %[[Q:.*]] = kernel.view %arg0 : tensor<1x7x96xf32> -> tensor<1x7x32xf32, #kernel.strided<0, [672, 96, 1]>>
+// CHECK: %[[Y:.*]], %[[STATS:.*]] = kernel.attention q(%[[Q]] {{.*}} -> tensor<1x7x32xf32>, tensor<1x2x2x7xf32>
+// CHECK: %[[DELTA:.*]] = kernel.reduce sum({{.*}} : tensor<1x7x2x16xf32>, tensor<1x7x2x16xf32>) {{.*}} -> tensor<1x7x2xf32>
+// CHECK: %[[DQ:.*]], %[[DK:.*]], %[[DV:.*]] = kernel.attention_vjp q(%[[Q]] {{.*}} dy(%arg1 {{.*}} stats(%[[STATS]] {{.*}} delta(%[[DELTA]]
+// CHECK: return %[[DQ]], %[[DK]], %[[DV]]
+func.func @attention_gradient(%x: tensor<1x7x96xf32>, %dy: tensor<1x7x32xf32>) -> (tensor<1x7x32xf32>, tensor<1x7x32xf32>, tensor<1x7x32xf32>) {
+  %q = nn.slice %x {offsets = array<i64: 0, 0, 0>} : tensor<1x7x96xf32> -> tensor<1x7x32xf32>
+  %k = nn.slice %x {offsets = array<i64: 0, 0, 32>} : tensor<1x7x96xf32> -> tensor<1x7x32xf32>
+  %v = nn.slice %x {offsets = array<i64: 0, 0, 64>} : tensor<1x7x96xf32> -> tensor<1x7x32xf32>
+  %y, %s = nn.attention %q, %k, %v {heads = 2 : i64, scale = 0.25 : f64} : (tensor<1x7x32xf32>, tensor<1x7x32xf32>, tensor<1x7x32xf32>) -> (tensor<1x7x32xf32>, tensor<1x2x2x7xf32>)
+  %g:3 = nn.attention_vjp q(%q) k(%k) v(%v) y(%y) stats(%s) dy(%dy) {heads = 2 : i64, scale = 0.25 : f64}
+      : (tensor<1x7x32xf32>, tensor<1x7x32xf32>, tensor<1x7x32xf32>, tensor<1x7x32xf32>, tensor<1x2x2x7xf32>, tensor<1x7x32xf32>)
+        -> (tensor<1x7x32xf32>, tensor<1x7x32xf32>, tensor<1x7x32xf32>)
+  return %g#0, %g#1, %g#2 : tensor<1x7x32xf32>, tensor<1x7x32xf32>, tensor<1x7x32xf32>
+}
