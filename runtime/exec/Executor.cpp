@@ -148,6 +148,13 @@ void Executor::lookForNonFinite(const Step &step) {
       continue;
     const KernelInfo &kernel = module_.kernels[step.command->kernel];
     found_ = kernel.symbol + (kernel.source.empty() ? "" : " (" + kernel.source + ")");
+    // Equal layers share a kernel, which names only the first of them: a weight tells which one this is.
+    for (const Binding &weight : step.command->bindings)
+      if (weight.kind == Binding::Kind::Weight) {
+        const WeightSource &source = module_.weights[weight.value].sources.front();
+        found_ += " with " + source.scope + "." + source.key;
+        break;
+      }
     return;
   }
 }
