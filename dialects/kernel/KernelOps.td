@@ -331,21 +331,25 @@ def Kernel_AdaptivePoolOp : Kernel_PureOp<"adaptive_pool"> {
 def Kernel_WinogradInputOp : Kernel_PureOp<"winograd_input"> {
   let summary = "family 6: transforms tiles of a padded [B, H, W, C] picture into planes [P, T, C]";
   let description = [{
-    `m` is the output tile (rows, columns): 2×2 gives 16 planes, 4×2 gives 24. T = B·tiles, tiles row by row.
+    `m` is the output tile (rows, columns): 2×2 gives 16 planes, 4×2 gives 24. T = B·tiles, tiles row by row. With `slab` the planes
+    hold some rows of tiles only, counted over all pictures from the number in `first` on: as many as T says.
 
     ```mlir
     %v = kernel.winograd_input %x {m = array<i64: 2, 2>} : tensor<1x18x18x32xf32> -> tensor<16x64x32xf32>
     ```
   }];
-  let arguments = (ins Kernel_Tensor:$x, DenseI64ArrayAttr:$m);
+  let arguments = (ins Kernel_Tensor:$x, Optional<Kernel_Tensor>:$first, DenseI64ArrayAttr:$m);
   let results = (outs Kernel_Tensor:$result);
-  let assemblyFormat = "$x attr-dict `:` type($x) `->` type($result)";
+  let assemblyFormat = "$x (`slab` `(` $first^ `:` type($first) `)`)? attr-dict `:` type($x) `->` type($result)";
   let hasVerifier = 1;
 }
 
-def Kernel_WinogradOutputOp : Kernel_PureOp<"winograd_output"> {
+def Kernel_WinogradOutputOp : Kernel_PureOp<"winograd_output", [AttrSizedOperandSegments]> {
   let summary = "family 6: transforms planes [P, T, N] back to a [B, H, W, N] picture, with contract's epilogue";
   let description = [{
+    With `slab` the planes hold some rows of tiles only (see `kernel.winograd_input`), and only their points are written; `into` is the
+    picture that earlier slabs have written, of which the result takes the place.
+
     ```mlir
     %y = kernel.winograd_output %p {m = array<i64: 2, 2>, maps = []} : tensor<16x64x32xf32> -> tensor<1x16x16x32xf32> {
     ^bb0(%acc: f32):
@@ -353,10 +357,11 @@ def Kernel_WinogradOutputOp : Kernel_PureOp<"winograd_output"> {
     }
     ```
   }];
-  let arguments = (ins Kernel_Tensor:$planes, Variadic<Kernel_Tensor>:$extras, AffineMapArrayAttr:$maps, DenseI64ArrayAttr:$m);
+  let arguments = (ins Kernel_Tensor:$planes, Optional<Kernel_Tensor>:$first, Optional<Kernel_Tensor>:$into, Variadic<Kernel_Tensor>:$extras,
+                       AffineMapArrayAttr:$maps, DenseI64ArrayAttr:$m);
   let results = (outs Kernel_Tensor:$result);
   let regions = (region SizedRegion<1>:$epilogue);
-  let assemblyFormat = "$planes (`extras` `(` $extras^ `:` type($extras) `)`)? attr-dict `:` type($planes) `->` type($result) $epilogue";
+  let assemblyFormat = "$planes (`slab` `(` $first^ `:` type($first) `)`)? (`into` `(` $into^ `:` type($into) `)`)? (`extras` `(` $extras^ `:` type($extras) `)`)? attr-dict `:` type($planes) `->` type($result) $epilogue";
   let hasVerifier = 1;
 }
 

@@ -222,24 +222,37 @@ LogicalResult AdaptivePoolOp::verify() {
 }
 
 /// Tiles of m[0] × m[1] outputs; a transformed tile has (m + 2) points a side: the 3x3 kernel's reach.
-static LogicalResult verifyTiles(Operation *op, ArrayRef<int64_t> m, ArrayRef<int64_t> picture, Value planes) {
+static LogicalResult verifyTiles(Operation *op, ArrayRef<int64_t> m, ArrayRef<int64_t> picture, Value planes, Value first) {
   if (m.size() != 2 || m[0] < 1 || m[1] < 1 || picture[1] % m[0] || picture[2] % m[1])
     return violated(op, "output tiles that divide the picture", shapeText(picture));
-  return expectShape(op, "the planes", planes,
-                     {(m[0] + 2) * (m[1] + 2), picture[0] * (picture[1] / m[0]) * (picture[2] / m[1]), picture[3]});
+  int64_t row = picture[2] / m[1], tiles = picture[0] * (picture[1] / m[0]) * row;
+  if (first) {
+    auto type = cast<RankedTensorType>(first.getType());
+    if (type.getRank() != 0 || !type.getElementType().isInteger(64))
+      return violated(op, "the first row of a slab as a scalar i64", shapeText(type.getShape()));
+    if (failed(expectRank(op, "the planes", planes, 3)))
+      return failure();
+    int64_t held = shape(planes)[1];
+    if (held < 1 || held % row || held > tiles)
+      return violated(op, "a slab of whole rows of " + Twine(row) + " tiles, at most " + Twine(tiles), Twine(held));
+    tiles = held;
+  }
+  return expectShape(op, "the planes", planes, {(m[0] + 2) * (m[1] + 2), tiles, picture[3]});
 }
 
 LogicalResult WinogradInputOp::verify() {
   if (failed(expectRank(*this, "x", getX(), 4)))
     return failure();
   ArrayRef<int64_t> x = shape(getX());
-  return verifyTiles(*this, getM(), {x[0], x[1] - 2, x[2] - 2, x[3]}, getResult());
+  return verifyTiles(*this, getM(), {x[0], x[1] - 2, x[2] - 2, x[3]}, getResult(), getFirst());
 }
 
 LogicalResult WinogradOutputOp::verify() {
-  if (failed(expectRank(*this, "the result", getResult(), 4)) || failed(verifyTiles(*this, getM(), shape(getResult()), getPlanes())) ||
+  if (failed(expectRank(*this, "the result", getResult(), 4)) || failed(verifyTiles(*this, getM(), shape(getResult()), getPlanes(), getFirst())) ||
       failed(expectMaps(*this, getMaps(), getExtras(), 4)))
     return failure();
+  if (getInto() && (!getFirst() || getInto().getType() != getResult().getType()))
+    return violated(*this, "a slab that goes into a picture of the result's type", getFirst() ? "another type" : "no slab");
   return expectScalars(*this, getEpilogue(), 1, getExtras(), element(getResult()));
 }
 

@@ -54,7 +54,10 @@ int64_t kernelFlops(Operation *op) {
       })
       .Case([](kernel::AdaptivePoolOp p) { return elements(p.getX()); })
       // The transforms are this method's own expense: only what the direct convolution has too is counted.
-      .Case([](kernel::WinogradOutputOp w) { return elements(w.getResult()) * regionOps(w.getEpilogue()); })
+      .Case([](kernel::WinogradOutputOp w) {
+        ArrayRef<int64_t> planes = tensor(w.getPlanes()).getShape(), m = w.getM();
+        return planes[1] * m[0] * m[1] * planes[2] * regionOps(w.getEpilogue());
+      })
       .Default([](Operation *) { return int64_t(0); });
 }
 
@@ -87,12 +90,29 @@ int64_t tensorBytes(RankedTensorType type) {
   return 0;
 }
 
+/// The share of its pictures that a slab of a Winograd convolution touches; 1 for all other ops.
+static double slabShare(Operation *op) {
+  auto share = [](Value planes, Value picture, ArrayRef<int64_t> m, int64_t border) {
+    ArrayRef<int64_t> p = tensor(picture).getShape();
+    return static_cast<double>(tensor(planes).getDimSize(1) * m[0] * m[1]) / static_cast<double>(p[0] * (p[1] - border) * (p[2] - border));
+  };
+  return llvm::TypeSwitch<Operation *, double>(op)
+      .Case([&](kernel::WinogradInputOp w) { return share(w.getResult(), w.getX(), w.getM(), 2); })
+      .Case([&](kernel::WinogradOutputOp w) { return share(w.getPlanes(), w.getResult(), w.getM(), 0); })
+      .Default([](Operation *) { return 1.0; });
+}
+
 int64_t kernelBytes(Operation *op) {
   llvm::SmallPtrSet<Value, 8> seen;
   int64_t bytes = 0;
+  const double share = slabShare(op);
+  if (auto output = dyn_cast<kernel::WinogradOutputOp>(op); output && output.getInto())
+    seen.insert(output.getInto()); // the result's own place, not read
   auto add = [&](Value value) {
-    if (seen.insert(value).second)
-      bytes += tensorBytes(tensor(value));
+    if (!seen.insert(value).second)
+      return;
+    bool picture = tensor(value).getRank() == 4; // planes have three dimensions, biases one
+    bytes += static_cast<int64_t>(static_cast<double>(tensorBytes(tensor(value))) * (picture ? share : 1.0));
   };
   for (Value operand : op->getOperands())
     add(operand);

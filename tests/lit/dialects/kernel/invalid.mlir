@@ -198,3 +198,30 @@ func.func @f(%x: tensor<2x64xf32>, %w: tensor<96x64xf16, #kernel.packed<panel16>
   }
   return
 }
+
+// -----
+
+func.func @slab_of_half_a_row(%x: tensor<1x18x18x32xf32>, %row: tensor<i64>) {
+  // expected-error@+1 {{a slab of whole rows of 8 tiles, at most 64}}
+  %v = kernel.winograd_input %x slab(%row : tensor<i64>) {m = array<i64: 2, 2>} : tensor<1x18x18x32xf32> -> tensor<16x12x32xf32>
+  return
+}
+
+// -----
+
+func.func @slab_number(%x: tensor<1x18x18x32xf32>, %row: tensor<f32>) {
+  // expected-error@+1 {{the first row of a slab as a scalar i64}}
+  %v = kernel.winograd_input %x slab(%row : tensor<f32>) {m = array<i64: 2, 2>} : tensor<1x18x18x32xf32> -> tensor<16x16x32xf32>
+  return
+}
+
+// -----
+
+func.func @into_without_slab(%p: tensor<16x64x32xf32>, %y: tensor<1x16x16x32xf32>) {
+  // expected-error@+1 {{a slab that goes into a picture of the result's type}}
+  %r = kernel.winograd_output %p into(%y : tensor<1x16x16x32xf32>) {m = array<i64: 2, 2>, maps = []} : tensor<16x64x32xf32> -> tensor<1x16x16x32xf32> {
+  ^bb0(%acc: f32):
+    kernel.yield %acc : f32
+  }
+  return
+}

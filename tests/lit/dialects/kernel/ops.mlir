@@ -122,5 +122,13 @@ func.func @maps(%x: tensor<1x8x8x16xf32>, %a: tensor<2x8x8x16xf32>, %b: tensor<2
   ^bb0(%acc: f32):
     kernel.yield %acc : f32
   }
+  %row = kernel.constant dense<2> : tensor<i64>
+  // CHECK: kernel.winograd_input %{{.*}} slab(%[[ROW:.*]] : tensor<i64>) {m = array<i64: 2, 2>} : tensor<1x18x18x32xf32> -> tensor<16x16x32xf32>
+  %slab = kernel.winograd_input %w slab(%row : tensor<i64>) {m = array<i64: 2, 2>} : tensor<1x18x18x32xf32> -> tensor<16x16x32xf32>
+  // CHECK: kernel.winograd_output %{{.*}} slab(%[[ROW]] : tensor<i64>) into(%{{.*}} : tensor<1x16x16x32xf32>) {m = array<i64: 2, 2>, maps = []} : tensor<16x16x32xf32> -> tensor<1x16x16x32xf32>
+  %both = kernel.winograd_output %slab slab(%row : tensor<i64>) into(%6 : tensor<1x16x16x32xf32>) {m = array<i64: 2, 2>, maps = []} : tensor<16x16x32xf32> -> tensor<1x16x16x32xf32> {
+  ^bb0(%acc: f32):
+    kernel.yield %acc : f32
+  }
   return
 }
