@@ -30,8 +30,10 @@ AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
     std::string name = "." + baseName(path_).substr(0, 180) + "." + std::to_string(::getpid()) + "-" + std::to_string(counter++) + ".tmp";
     temporary_ = joinPath(folderOf(path_), name);
     descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (descriptor_ >= 0)
+    if (descriptor_ >= 0) {
+      live_ = LiveFile::unfinished(temporary_);
       return;
+    }
     if (errno != EEXIST)
       break;
   }
@@ -48,6 +50,7 @@ void AtomicFile::discard() noexcept {
   descriptor_ = -1;
   if (!temporary_.empty())
     ::unlink(temporary_.c_str());
+  live_ = {};
   temporary_.clear();
 }
 
@@ -80,6 +83,7 @@ void AtomicFile::commit() {
     fail(std::strerror(errno));
   if (::rename(temporary_.c_str(), path_.c_str()) != 0)
     fail(std::strerror(errno));
+  live_ = {};
   temporary_.clear();
   // The rename itself lives in the folder. Failure here is no failure of the file: some file systems cannot sync folders.
   int folder = ::open(folderOf(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -1,6 +1,8 @@
 // Output files that appear whole or not at all.
 #pragma once
 
+#include "runtime/base/LiveFiles.h"
+
 #include <cstdint>
 #include <span>
 #include <string>
@@ -31,6 +33,7 @@ private:
   void discard() noexcept;
 
   std::string path_, temporary_;
+  LiveFile live_;
   int descriptor_ = -1;
   uint64_t position_ = 0;
 };

@@ -39,7 +39,7 @@ void ProgramTensors::load(const SafetensorsFile &file) {
     inputIndex(info.name);
   for (const TensorSpec &spec : program_.inputs) {
     const TensorInfo *info = file.find(spec.name);
-    AlignedBuffer buffer(spec.byteSize());
+    AlignedBuffer buffer(spec.byteSize(), program_.name, "the input '" + spec.name + "'");
     if (info->dtype == spec.dtype)
       std::memcpy(buffer.data(), file.data(*info).data(), spec.byteSize());
     else
@@ -56,7 +56,7 @@ void ProgramTensors::set(const std::string &name, const void *data, uint64_t byt
   checkRange(spec, data, program_.name + ":" + name);
   AlignedBuffer &buffer = inputs_[name];
   if (!buffer)
-    buffer = AlignedBuffer(bytes);
+    buffer = AlignedBuffer(bytes, program_.name, "the input '" + name + "'");
   std::memcpy(buffer.data(), data, bytes);
 }
 
@@ -64,7 +64,7 @@ void ProgramTensors::allocateOutputs() {
   if (!outputs_.empty())
     return;
   for (const TensorSpec &spec : program_.outputs)
-    outputs_.emplace_back(spec.byteSize());
+    outputs_.emplace_back(spec.byteSize(), program_.name, "the output '" + spec.name + "'");
 }
 
 void ProgramTensors::bind(Executor &executor) const {

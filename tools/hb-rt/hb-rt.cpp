@@ -1,5 +1,7 @@
 // hb-rt: runs what hbc compiled. One file per subcommand; this one only dispatches.
 #include "runtime/base/Error.h"
+#include "runtime/base/Memory.h"
+#include "runtime/base/ProcessSignals.h"
 #include "tools/hb-rt/Commands.h"
 
 #include <cstdio>
@@ -7,6 +9,7 @@
 #include <vector>
 
 int main(int argc, char **argv) {
+  hb::handleFileSignals();
   CLI::App app{"Runs modules compiled by hbc: networks, generation, benchmarks.", "hb-rt"};
   app.require_subcommand(1);
   app.set_version_flag("--version", "hb-rt 0.1.0");
@@ -35,7 +38,9 @@ int main(int argc, char **argv) {
     std::fprintf(stderr, "%s\n", error.what());
     return static_cast<int>(error.exitCode());
   } catch (const std::bad_alloc &) {
-    std::fprintf(stderr, "error HB0903: memory: expected enough memory; found none left; choose a smaller batch or picture\n");
+    hb::MemoryLimit limit = hb::availableMemory();
+    std::fprintf(stderr, "error HB0903: hb-rt: expected more memory; found %llu bytes available (%s); choose a smaller batch or picture\n",
+                 static_cast<unsigned long long>(limit.bytes), limit.source.c_str());
     return static_cast<int>(hb::ExitCode::NoMemory);
   } catch (const std::exception &error) {
     std::fprintf(stderr, "error HB0999: internal error: %s\n", error.what());

@@ -2,10 +2,31 @@
 #include "tools/hbc/Commands.h"
 
 #include "runtime/base/Error.h"
+#include "runtime/base/Memory.h"
+#include "runtime/base/ProcessSignals.h"
 
+#include "llvm/Support/ErrorHandling.h"
+
+#include <cstdio>
+#include <cstdlib>
 #include <iostream>
+#include <new>
+
+namespace {
+
+[[noreturn]] void outOfMemory() {
+  hb::MemoryLimit limit = hb::availableMemory();
+  std::fprintf(stderr, "error HB0903: hbc: expected more memory; found %llu bytes available (%s); compile fewer entries at a time, or make room\n",
+               static_cast<unsigned long long>(limit.bytes), limit.source.c_str());
+  std::_Exit(static_cast<int>(hb::ExitCode::NoMemory));
+}
+
+} // namespace
 
 int main(int argc, char **argv) {
+  hb::handleFileSignals();
+  // LLVM has no exceptions: where it is out of memory, nothing of it can be unwound.
+  llvm::install_bad_alloc_error_handler([](void *, const char *, bool) { outOfMemory(); });
   CLI::App app{"Compiles diffusion models and their rewards ahead of time."};
   app.set_version_flag("--version", "hbc 0.1.0");
   app.require_subcommand(0, 1);
@@ -34,8 +55,7 @@ int main(int argc, char **argv) {
     std::cerr << error.what() << "\n";
     return static_cast<int>(error.exitCode());
   } catch (const std::bad_alloc &) {
-    std::cerr << hb::Error(999, "hbc", "memory", "none left", "").what() << "\n";
-    return static_cast<int>(hb::ExitCode::NoMemory);
+    outOfMemory();
   } catch (const std::exception &error) {
     std::cerr << hb::Error(999, "hbc", "", error.what(), "please report the command and this message").what() << "\n";
     return static_cast<int>(hb::ExitCode::Internal);
