@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -22,8 +23,20 @@ std::string folderOf(const std::string &path) {
 
 AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
   struct stat info;
-  if (::stat(path_.c_str(), &info) == 0 && S_ISDIR(info.st_mode))
+  bool exists = ::stat(path_.c_str(), &info) == 0;
+  if (exists && S_ISDIR(info.st_mode))
     fail("a folder of that name");
+  if (exists && !S_ISREG(info.st_mode)) { // /dev/null, /dev/stdout, a pipe: a rename would put a file in its place
+    descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CLOEXEC);
+    if (descriptor_ < 0)
+      fail(std::strerror(errno));
+    return;
+  }
+  // Through a link to the file itself, which may be on another disk; the link stays.
+  if (char *target = exists ? ::realpath(path_.c_str(), nullptr) : nullptr) {
+    path_ = target;
+    std::free(target);
+  }
   // The process id and a counter keep two writers of one target apart; O_EXCL settles what is left.
   static std::atomic<unsigned> counter{0};
   for (int attempt = 0; attempt < 100; ++attempt) {
@@ -81,6 +94,8 @@ void AtomicFile::commit() {
   descriptor_ = -1;
   if (closed != 0)
     fail(std::strerror(errno));
+  if (temporary_.empty()) // a device or a pipe has everything already
+    return;
   if (::rename(temporary_.c_str(), path_.c_str()) != 0)
     fail(std::strerror(errno));
   live_ = {};

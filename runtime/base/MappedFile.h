@@ -12,7 +12,7 @@ namespace hb {
 /// Maps a regular file; empty files are valid and have size 0. Movable, unmaps on destruction.
 ///
 /// Pages are shared with every other process that maps the file and cost no private memory. A file that another process
-/// shortens while it is mapped ends this process with SIGBUS, as with every mapping (see ProcessSignals.h): replace checkpoints by renaming.
+/// shortens while it is mapped ends this process with SIGBUS, as with every mapping (see Process.h): replace checkpoints by renaming.
 class MappedFile {
 public:
   MappedFile() = default;

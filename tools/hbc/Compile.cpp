@@ -122,7 +122,7 @@ int compile(CompileOptions &options) {
   if (mlir::failed(runPipeline(*module, pipeline, result))) {
     if (!reproducer.empty() && isFile(reproducer))
       std::cerr << "note: " << reproducer << " holds the program at that phase; run it with hb-opt --run-reproducer\n";
-    return static_cast<int>(ExitCode::Internal);
+    return static_cast<int>(diagnostics.exitCode());
   }
   if (!options.stopAfter.empty() && options.stopAfter != "package") {
     print(*module, options.output);

@@ -2,31 +2,18 @@
 #include "tools/hbc/Commands.h"
 
 #include "runtime/base/Error.h"
-#include "runtime/base/Memory.h"
-#include "runtime/base/ProcessSignals.h"
+#include "runtime/base/Process.h"
 
 #include "llvm/Support/ErrorHandling.h"
 
-#include <cstdio>
-#include <cstdlib>
 #include <iostream>
-#include <new>
-
-namespace {
-
-[[noreturn]] void outOfMemory() {
-  hb::MemoryLimit limit = hb::availableMemory();
-  std::fprintf(stderr, "error HB0903: hbc: expected more memory; found %llu bytes available (%s); compile fewer entries at a time, or make room\n",
-               static_cast<unsigned long long>(limit.bytes), limit.source.c_str());
-  std::_Exit(static_cast<int>(hb::ExitCode::NoMemory));
-}
-
-} // namespace
+#include <system_error>
 
 int main(int argc, char **argv) {
   hb::handleFileSignals();
-  // LLVM has no exceptions: where it is out of memory, nothing of it can be unwound.
-  llvm::install_bad_alloc_error_handler([](void *, const char *, bool) { outOfMemory(); });
+  // LLVM's frames cannot be unwound: memory that is out ends the process where it is.
+  hb::exitWhenOutOfMemory("hbc");
+  llvm::install_bad_alloc_error_handler([](void *, const char *, bool) { hb::outOfMemory(); });
   CLI::App app{"Compiles diffusion models and their rewards ahead of time."};
   app.set_version_flag("--version", "hbc 0.1.0");
   app.require_subcommand(0, 1);
@@ -54,9 +41,10 @@ int main(int argc, char **argv) {
   } catch (const hb::Error &error) {
     std::cerr << error.what() << "\n";
     return static_cast<int>(error.exitCode());
-  } catch (const std::bad_alloc &) {
-    outOfMemory();
   } catch (const std::exception &error) {
+    auto *system = dynamic_cast<const std::system_error *>(&error);
+    if (system && system->code() == std::errc::resource_unavailable_try_again) // a thread whose stack found no room
+      hb::outOfMemory();
     std::cerr << hb::Error(999, "hbc", "", error.what(), "please report the command and this message").what() << "\n";
     return static_cast<int>(hb::ExitCode::Internal);
   }

@@ -1,4 +1,4 @@
-#include "runtime/base/ProcessSignals.h"
+#include "runtime/base/Process.h"
 #include "runtime/base/AtomicFile.h"
 #include "runtime/base/MappedFile.h"
 #include "tests/runtime/base/ScratchFolder.h"
@@ -29,7 +29,7 @@ constexpr size_t kBytes = 64 * 1024;
   ::_exit(98);
 }
 
-TEST(ProcessSignals, AShortenedFileIsNamedAndNothingIsLeft) {
+TEST(Process, AShortenedFileIsNamedAndNothingIsLeft) {
   ScratchFolder folder;
   EXPECT_EXIT(readShortened(folder), testing::ExitedWithCode(3), "error HB0902: .*/shard: expected a file that keeps its length");
   EXPECT_EQ(folder.fileCount(), 1u) << "the unfinished file went too";
@@ -46,7 +46,7 @@ TEST(ProcessSignals, AShortenedFileIsNamedAndNothingIsLeft) {
   ::_exit(data[0]);
 }
 
-TEST(ProcessSignals, OtherFaultsStayFaults) {
+TEST(Process, OtherFaultsStayFaults) {
   ScratchFolder folder;
   EXPECT_EXIT(readForeign(folder), testing::KilledBySignal(SIGBUS), "");
 }
@@ -65,7 +65,7 @@ TEST(ProcessSignals, OtherFaultsStayFaults) {
   ::_exit(2);
 }
 
-TEST(ProcessSignals, TheLimitOfFileSizesIsAnError) {
+TEST(Process, TheLimitOfFileSizesIsAnError) {
   ScratchFolder folder;
   EXPECT_EXIT(writeTooMuch(folder), testing::ExitedWithCode(0), "");
   EXPECT_EQ(folder.fileCount(), 0u);

@@ -1,10 +1,13 @@
-#include "runtime/base/ProcessSignals.h"
+#include "runtime/base/Process.h"
 
 #include "runtime/base/Error.h"
 #include "runtime/base/LiveFiles.h"
+#include "runtime/base/Memory.h"
 
 #include <csignal>
 #include <cstring>
+#include <new>
+#include <string>
 #include <unistd.h>
 
 namespace hb {
@@ -27,6 +30,8 @@ void onBusError(int, siginfo_t *info, void *) {
   ::_exit(static_cast<int>(ExitCode::BadFile));
 }
 
+const char *gProgram = "";
+
 } // namespace
 
 void handleFileSignals() {
@@ -35,6 +40,24 @@ void handleFileSignals() {
   action.sa_sigaction = onBusError;
   action.sa_flags = SA_SIGINFO;
   ::sigaction(SIGBUS, &action, nullptr);
+}
+
+void outOfMemory() {
+  removeUnfinishedFiles();
+  std::set_new_handler(nullptr); // the sentence below needs some bytes itself
+  try {
+    MemoryLimit limit = availableMemory();
+    Error error(903, gProgram, "more memory", "only " + std::to_string(limit.bytes) + " bytes available (" + limit.source + ")", "choose a smaller batch or picture, or make room");
+    say((std::string(error.what()) + "\n").c_str());
+  } catch (const std::bad_alloc &) {
+    say("error HB0903: expected more memory; found none left; choose a smaller batch or picture, or make room\n");
+  }
+  ::_exit(static_cast<int>(ExitCode::NoMemory));
+}
+
+void exitWhenOutOfMemory(const char *program) {
+  gProgram = program;
+  std::set_new_handler(outOfMemory);
 }
 
 } // namespace hb
