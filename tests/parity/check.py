@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Compares hbc and hb-rt with the reference cases below cases/.
+"""Compares hbc and hb-rt with the reference cases below networks, adapters, generate and errors.
 
     check.py --hbc PATH --hb-rt PATH [CASE …]
 
 With --math fast the limits are 20 times torch's own distance, and at least --least-fast of the modules must have kernels that make use of it.
-A case is a folder that holds case.json; CASE is its name relative to cases/, a folder (networks, adapters, generate, errors) or a pattern with *.
+A case is a folder that holds case.json; CASE is its name relative to this folder, a group (networks, adapters, generate, errors) or a pattern with *.
 One line per compared output, then "N passed, M failed" (cases). Exit status 0 when nothing failed. README.md tells what the fields of case.json mean.
 Needs Python 3.9 and numpy.
 """
@@ -199,7 +199,7 @@ def find_cases(root, wanted, fail):
 def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     add_arguments(p)
-    p.add_argument("--root", default=os.path.join(HERE, "cases"), help="folder with the cases")
+    p.add_argument("--root", default=HERE, help="folder with the groups of cases")
     p.add_argument("--least-fast", type=int, default=0, metavar="N", help="with --math fast: fail when fewer modules have kernels that make use of it")
     p.add_argument("--failures", action="store_true", help="print only the lines that are not ok")
     p.add_argument("cases", nargs="*", metavar="CASE")

@@ -14,8 +14,8 @@ from harness import CHECKPOINT, ROOT, Test, read
 
 TEXT = os.path.join(CHECKPOINT, "text_encoder")
 # A network and an adapter for it.
-UNET = os.path.join(ROOT, "tests", "parity", "models", "unet_a")
-ADAPTER = os.path.join(ROOT, "tests", "runtime", "formats", "data", "adapters", "kohya.safetensors")
+UNET = os.path.join(ROOT, "tests", "parity", "models", "unet_sdxl")
+ADAPTER = os.path.join(ROOT, "tests", "parity", "adapters", "kohya", "adapter.safetensors")
 
 
 def small_files():

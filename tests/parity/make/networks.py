@@ -3,7 +3,7 @@
     networks.py [--out DIR] [--only NAME …]
 
 networks.json is {"models": {name: {kind, seed, …config}}, "cases": {name: {entry, model, seed, …}}}.
-Models go to DIR/models/<name>, cases to DIR/cases/networks/<case>; DIR is tests/parity if not given.
+Models go to DIR/models/<name>, cases to DIR/networks/<case>; DIR is tests/parity if not given.
 """
 import argparse, json, os
 import torch
@@ -165,7 +165,7 @@ def make_model(folder, c):
 # ---------------------------------------------------------------- adapters
 
 def make_adapter(folder, unet, c, seed):
-    G.fresh(folder)
+    os.makedirs(folder, exist_ok=True)
     config = LoraConfig(r=c["rank"], lora_alpha=c["alpha"], target_modules=c["targets"], lora_dropout=c.get("dropout", 0.0), bias="none",
                         rank_pattern=c.get("rank_pattern", {}), alpha_pattern=c.get("alpha_pattern", {}), use_rslora=c.get("rslora", False))
     model = get_peft_model(unet, config)
@@ -400,13 +400,13 @@ def make_case(out, name, s, models):
     else:
         model = load_model(folder, kind, mc)
     x = make_inputs(s, model)
-    G.fresh(f"{out}/cases/networks/{name}")
+    G.fresh(f"{out}/networks/{name}")
     flags, adapter, libraries = [], None, ("torch", "diffusers") if kind in ("unet", "vae") else ("torch", "transformers")
     modules = {"model": model}
     if s.get("lora"):
-        make_adapter(f"{out}/cases/networks/{name}/adapter", load_model(folder, kind, mc), s["lora"], s["seed"])
-        modules = {"model": PeftModel.from_pretrained(model, f"{out}/cases/networks/{name}/adapter", is_trainable=True).eval()}
-        flags, adapter, libraries = lora_flags(s["lora"]), "adapter", libraries + ("peft",)
+        make_adapter(f"{out}/networks/{name}", load_model(folder, kind, mc), s["lora"], s["seed"])
+        modules = {"model": PeftModel.from_pretrained(model, f"{out}/networks/{name}", is_trainable=True).eval()}
+        flags, adapter, libraries = lora_flags(s["lora"]), ".", libraries + ("peft",)
     if kind == "aesthetic":
         head = AestheticHead(mc["projection"], mc["head"])
         head.load_state_dict({k.replace("layers.", "l", 1): v for k, v in load_file(f"{folder}/aesthetic_head.safetensors").items()})
@@ -415,7 +415,7 @@ def make_case(out, name, s, models):
     note = s.get("note") or NOTES.get(s["entry"], "")
     if s.get("note_more"):
         note += " " + s["note_more"]
-    G.write_case(f"{out}/cases/networks/{name}", s["entry"], f"../../../models/{s['model']}", s["dims"], x, want, deviation, note, flags, adapter, s.get("extra"), libraries)
+    G.write_case(f"{out}/networks/{name}", s["entry"], f"../../models/{s['model']}", s["dims"], x, want, deviation, note, flags, adapter, s.get("extra"), libraries)
     return detail
 
 
