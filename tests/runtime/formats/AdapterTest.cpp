@@ -198,6 +198,30 @@ TEST(Adapter, PartsThatAreNotAppliedAreCounted) {
   }
 }
 
+/// Adapters of text encoders: another network's, in every spelling. Counted, the first one named, the rest applied.
+TEST(Adapter, TextEncoderPartsOfEverySpelling) {
+  ScratchFolder folder;
+  std::string kohya = "lora_unet_" + std::regex_replace(kQuery, std::regex("\\."), "_"), plain = "unet." + kQuery, layer = "text_model.encoder.layers.0.mlp.fc1",
+              flat = "text_model_encoder_layers_0_mlp_fc1";
+  struct {
+    std::string site, text, down, up;
+  } rows[] = {{kohya, "lora_te_" + flat, "lora_down", "lora_up"},          {kohya, "lora_te1_" + flat, "lora_down", "lora_up"},
+              {kohya, "lora_te2_" + flat, "lora_down", "lora_up"},         {plain, "text_encoder." + layer, "lora_A", "lora_B"},
+              {plain, "text_encoder_2." + layer, "lora_A", "lora_B"},      {plain, "text_encoder." + layer, "lora.down", "lora.up"},
+              {plain, "text_encoder_2." + layer, "lora.down", "lora.up"}};
+  for (auto &row : rows) {
+    std::string down = "." + row.down + ".weight", up = "." + row.up + ".weight", other = std::regex_replace(row.text, std::regex("0"), "1");
+    std::string path = folder.path("a.safetensors");
+    writeTensors(path, {{row.site + down, {2, 6}}, {row.site + up, {4, 2}}, {row.text + down, {2, 6}}, {row.text + up, {4, 2}}, {other + down, {2, 6}}, {other + up, {4, 2}}});
+    Adapter adapter = loadAdapter(path, smallTarget());
+    EXPECT_EQ(adapter.modules.size(), 1u) << row.text;
+    EXPECT_EQ(adapter.otherComponents, 2u) << row.text;
+    ASSERT_EQ(adapter.warnings.size(), 1u) << row.text;
+    EXPECT_NE(adapter.warnings[0].find("a.safetensors: 2 modules of other networks than unet (first: " + row.text), std::string::npos) << adapter.warnings[0];
+    EXPECT_NE(adapter.warnings[0].find("not applied"), std::string::npos) << adapter.warnings[0];
+  }
+}
+
 TEST(Adapter, RanksOfSeveralAdaptersAdd) {
   ScratchFolder folder;
   Adapter adapter = loadAdapter(writePeft(folder, soundPeft()), smallTarget());
