@@ -74,7 +74,7 @@ def main():
         with open(f"{folder}/model.safetensors", "wb") as f:
             f.write(data)
         write(folder, {"entry": "accept", **TEXT, "compile": dict(TEXT["compile"], model="."), "same_as": "../accept_ordinary", "note": note})
-        write_at_run = {"entry": "accept", **TEXT, "run": dict(TEXT["run"], flags=["--weights", f"../accept_{name}/model"]), "same_as": "../accept_ordinary",
+        write_at_run = {"entry": "accept", **TEXT, "run": dict(TEXT["run"], flags=["--weights", f"../accept_{name}"]), "same_as": "../accept_ordinary",
                         "note": note + "; compiled from the ordinary folder, run with --weights"}
         os.makedirs(f"{folder}_at_run")
         write(f"{folder}_at_run", write_at_run)
