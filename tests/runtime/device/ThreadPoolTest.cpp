@@ -56,6 +56,8 @@ TEST(ThreadPool, ScratchLastsForOneLaunch) {
   }
 }
 
+// A sanitizer's own tables need more addresses than this limit leaves, and it ends the process itself: built without one only.
+#if !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer)
 /// In a child process: stacks for 10,000 threads do not fit into 4 GB of addresses.
 [[noreturn]] void tooManyThreads() {
   struct rlimit limit {
@@ -71,6 +73,7 @@ TEST(ThreadPool, ScratchLastsForOneLaunch) {
 }
 
 TEST(ThreadPool, ThreadsThatCannotBeHadAreAnError) { EXPECT_EXIT(tooManyThreads(), testing::ExitedWithCode(0), ""); }
+#endif
 
 TEST(ThreadPool, WakesSleepingWorkers) {
   ThreadPool pool(3, 64);
