@@ -18,7 +18,8 @@ class Kernel_PureOp<string mnemonic, list<Trait> traits = []> : Kernel_Op<mnemon
 def Kernel_WeightOp : Kernel_PureOp<"weight"> {
   let summary = "a weight as kernels read it: one or several checkpoint tensors, concatenated along axis 0, in a layout";
   let description = [{
-    The runtime packs it once, from the user's files. Scopes that start with `adapter:` are LoRA factors in float32, filled
+    The runtime packs it once, from the user's files. With layout `diagonal_panel16` the sources lie along the diagonal instead, each
+    beginning behind the last row and column of the one before; the rest of the matrix is zero. Scopes that start with `adapter:` are LoRA factors in float32, filled
     from adapter files. A dense weight of one source in its stored type is used in place.
 
     ```mlir
@@ -130,6 +131,8 @@ def Kernel_ContractOp : Kernel_PureOp<"contract", [AttrSizedOperandSegments]> {
     The bias of a gated contraction is one vector read twice, the second time with a map that adds N.
     The LoRA operands add ((a·Aᵀ)∘scale)·Bᵀ as one more segment of the same reduction: `lora_a` is `[R, K]` panel16,
     `lora_b` `[N, R]` in the weight's layout, `lora_scale` `[R]` dense, all f32. Accumulation is f32, K in chunks.
+    With `lora_blocks`, ends of runs of result columns, `lora_b` is block-diagonal: run i differs from zero in the i-th equal share of the
+    rank only, and columns behind the last run nowhere. An emitter may leave out what is zero.
 
     A `linear` contraction may have a prologue, which says what its rows are made of: `norm` normalises a row of `a` (`layer`), or
     applies statistics of `kernel.group_stats` to it (`group`: the rows are the pixels of `stats`' images, one after the other);
@@ -161,7 +164,7 @@ def Kernel_ContractOp : Kernel_PureOp<"contract", [AttrSizedOperandSegments]> {
                        Optional<Kernel_Tensor>:$lora_b, Optional<Kernel_Tensor>:$lora_scale, Variadic<Kernel_Tensor>:$extras,
                        Optional<Kernel_Tensor>:$stats, Optional<Kernel_Tensor>:$norm_weight, Optional<Kernel_Tensor>:$norm_bias,
                        AffineMapArrayAttr:$maps, DefaultValuedAttr<DenseI64ArrayAttr, "{1, 1}">:$strides, UnitAttr:$gated,
-                       OptionalAttr<Kernel_NormKindAttr>:$norm, OptionalAttr<F64Attr>:$eps);
+                       OptionalAttr<Kernel_NormKindAttr>:$norm, OptionalAttr<F64Attr>:$eps, OptionalAttr<DenseI64ArrayAttr>:$lora_blocks);
   let results = (outs Kernel_Tensor:$result);
   let regions = (region SizedRegion<1>:$epilogue, AnyRegion:$prologue);
   let builders = [
@@ -169,7 +172,7 @@ def Kernel_ContractOp : Kernel_PureOp<"contract", [AttrSizedOperandSegments]> {
     OpBuilder<(ins "::mlir::Type":$result, "ContractForm":$form, "::mlir::Value":$a, "::mlir::Value":$weight, "::mlir::Value":$loraA,
                    "::mlir::Value":$loraB, "::mlir::Value":$loraScale, "::mlir::ValueRange":$extras, "::mlir::ArrayAttr":$maps,
                    CArg<"::llvm::ArrayRef<int64_t>", "{1, 1}">:$strides, CArg<"bool", "false">:$gated), [{
-      build($_builder, $_state, result, form, a, weight, loraA, loraB, loraScale, extras, {}, {}, {}, maps, strides, gated, {}, {});
+      build($_builder, $_state, result, form, a, weight, loraA, loraB, loraScale, extras, {}, {}, {}, maps, strides, gated, {}, {}, {});
     }]>,
   ];
   let assemblyFormat = [{

@@ -16,12 +16,23 @@ static int64_t product(ArrayRef<int64_t> extents) {
 
 static LogicalResult verifyLora(ContractOp op, int64_t rows, int64_t depth) {
   if (!op.getLoraA())
-    return success();
+    return op.getLoraBlocks() ? violated(op, "blocks of an adapter only", "no adapter") : success();
   if (!op.getLoraB() || !op.getLoraScale())
     return violated(op, "lora_a, lora_b and lora_scale together", "some of them");
   if (failed(expectRank(op, "lora_a", op.getLoraA(), 2)))
     return failure();
-  int64_t rank = shape(op.getLoraA())[0];
+  int64_t rank = shape(op.getLoraA())[0], before = 0;
+  if (auto blocks = op.getLoraBlocks()) {
+    for (int64_t end : *blocks) {
+      if (end <= before || end > rows)
+        return violated(op, "ends of adapter blocks that ascend to at most " + Twine(rows), Twine(end));
+      before = end;
+    }
+    if (op.getGated())
+      return violated(op, "blocks of an adapter without a gate", "a gated contraction");
+    if (blocks->empty() || rank % static_cast<int64_t>(blocks->size()))
+      return violated(op, "adapter blocks that share the rank equally", Twine(blocks->size()) + " blocks of rank " + Twine(rank));
+  }
   return success(succeeded(expectShape(op, "lora_a", op.getLoraA(), {rank, depth})) && succeeded(expectShape(op, "lora_b", op.getLoraB(), {rows, rank})) &&
                  succeeded(expectShape(op, "lora_scale", op.getLoraScale(), {rank})));
 }

@@ -20,6 +20,12 @@ static int64_t regionOps(Region &region) {
 /// Operations of a norm on an element: two for the statistics, two to apply them.
 static constexpr int64_t kNormOps = 4;
 
+/// Elements of lora_b that may differ from zero.
+static int64_t loraTerms(kernel::ContractOp op) {
+  auto blocks = op.getLoraBlocks();
+  return blocks ? blocks->back() * elements(op.getLoraScale()) / static_cast<int64_t>(blocks->size()) : elements(op.getLoraB());
+}
+
 static int64_t contractFlops(kernel::ContractOp op) {
   int64_t rows = elements(op.getResult()) / std::max<int64_t>(tensor(op.getResult()).getShape().back(), 1);
   RankedTensorType weight = tensor(op.getWeight());
@@ -29,7 +35,7 @@ static int64_t contractFlops(kernel::ContractOp op) {
     rows = tensor(op.getResult()).getDimSize(1) * (tensor(op.getResult()).getDimSize(0) == 16 ? 4 : 8);
   int64_t flops = 2 * rows * products + elements(op.getResult()) * regionOps(op.getEpilogue());
   if (op.getLoraA())
-    flops += 2 * rows * (elements(op.getLoraA()) + elements(op.getLoraB())) + rows * elements(op.getLoraScale());
+    flops += 2 * rows * (elements(op.getLoraA()) + loraTerms(op)) + rows * elements(op.getLoraScale());
   if (op.hasPrologue()) // each element once, however often a target prepares it
     flops += elements(op.getA()) * ((op.getNorm() ? kNormOps : 0) + (op.getPrologue().empty() ? 0 : regionOps(op.getPrologue())));
   return flops;
@@ -79,6 +85,7 @@ int64_t tensorBytes(RankedTensorType type) {
   case WeightLayout::dense:
     return type.getNumElements() * size;
   case WeightLayout::panel16:
+  case WeightLayout::diagonal_panel16:
     return padded(shape[0]) * trailing(1) * size;
   case WeightLayout::gated_panel16:
     return 2 * padded(shape[0] / 2) * trailing(1) * size;

@@ -33,10 +33,10 @@ struct WeightSource {
 };
 
 /// How a weight lies in memory (the `kernel` dialect's WeightLayout; names are the same).
-enum class WeightLayout { Dense, Panel16, GatedPanel16, WinogradF2, WinogradF4x2 };
+enum class WeightLayout { Dense, Panel16, GatedPanel16, DiagonalPanel16, WinogradF2, WinogradF4x2 };
 std::optional<WeightLayout> parseWeightLayout(std::string_view name);
 
-/// A weight as kernels read it: sources one after the other along axis 0, in a layout.
+/// A weight as kernels read it: sources one after the other along axis 0 (DiagonalPanel16: along the diagonal), in a layout.
 struct WeightSpec {
   std::vector<WeightSource> sources;
   WeightLayout layout = WeightLayout::Dense;

@@ -141,16 +141,24 @@ private:
     // A source may carry axes of extent 1 that the weight lacks (a 1×1 convolution used as a linear), so rows and the length and
     // order of the reduction are compared, not the shapes.
     Rows whole = rowsOf(spec.shape), sum{0, whole.length, whole.taps};
+    const bool diagonal = spec.layout == WeightLayout::DiagonalPanel16;
+    int64_t columns = 0;
     uint64_t elements = 0;
     each(o, "sources", [&](JsonObject s) {
       WeightSource source{s.string("scope"), s.string("key"), dtype(s), shape(s, "shape", dtypeSize(dtype(s)))};
       Rows rows = rowsOf(source.shape);
-      if (spec.layout != WeightLayout::Dense && (rows.length != whole.length || rows.taps != whole.taps))
+      if (spec.layout != WeightLayout::Dense && !diagonal && (rows.length != whole.length || rows.taps != whole.taps))
         s.fail("shape", "rows as the weight's " + o.require("shape").dump(), s.require("shape").dump());
       sum.count += rows.count;
+      columns += rows.length;
       elements += static_cast<uint64_t>(rows.count) * static_cast<uint64_t>(rows.length);
       spec.sources.push_back(std::move(source));
     });
+    if (diagonal && !spec.sources.empty()) { // the rows behind the last source are zero
+      if (columns != whole.length || sum.count > whole.count)
+        o.fail("sources", "sources that fit along the weight's diagonal", std::to_string(sum.count) + " rows and " + std::to_string(columns) + " columns");
+      return spec;
+    }
     if (spec.sources.empty() || elements != static_cast<uint64_t>(whole.count) * static_cast<uint64_t>(whole.length) || (spec.layout != WeightLayout::Dense && sum.count != whole.count))
       o.fail("sources", "sources with as many elements as the weight", std::to_string(elements));
     return spec;

@@ -48,6 +48,8 @@ private:
   SmallVector<Value> rowOffsets(Value row, int rows);
   SmallVector<Value> loraOffsets(Value row, int rows);
   void emitLoraRows(Value first, Value last);
+  /// The LoRA product for some units: with blocks, the terms of those that the units' columns meet.
+  ProductSource loraFor(Value unit, int units);
   /// Where a row that is multiplied starts, from main_.a: in `a`, or in scratch when there is a prologue.
   Value rowOffset(Value row);
   Value operandRowOffset(Value row);
@@ -258,6 +260,26 @@ void Contraction::emitLoraRows(Value first, Value last) {
   }
 }
 
+ProductSource Contraction::loraFor(Value unit, int units) {
+  ProductSource source = lora_;
+  auto blocks = op_.getLoraBlocks();
+  if (!blocks)
+    return source;
+  const int64_t each = rank_ / static_cast<int64_t>(blocks->size());
+  // Blocks that end at or before a column, of those listed.
+  auto endedBy = [&](Value column, ArrayRef<int64_t> ends) {
+    Value count = kb_.i(0);
+    for (int64_t end : ends)
+      count = kb_.add(count, arith::ExtUIOp::create(kb_.b, kb_.loc, kb_.i64(), kb_.less(kb_.i(end - 1), column)));
+    return count;
+  };
+  Value first = kb_.mul(unit, 16), last = kb_.add(first, units * 16 - 1);
+  source.from = kb_.mul(endedBy(first, *blocks), each);
+  source.to = kb_.max(source.from, kb_.mul(kb_.add(endedBy(last, blocks->drop_back()), 1), each));
+  source.rangeUnit = each;
+  return source;
+}
+
 SmallVector<Value> Contraction::rowOffsets(Value row, int rows) {
   SmallVector<Value> offsets;
   for (int r = 0; r < rows; ++r)
@@ -302,18 +324,19 @@ LogicalResult Contraction::emitTile(Value row, int rows, Value unit, int units, 
                      /*write=*/true);
   SmallVector<Value> acc;
   Value totals = reduction_->tile();
+  const ProductSource lora = rank_ ? loraFor(unit, units) : ProductSource();
   if (separate_) {
     totals = scratchAt(tileBytes_);
     for (int p = 0; p < panels; ++p) {
       if (widenOnce_)
         source.firstPanel = kb_.i(p);
-      SmallVector<Value> one = reduction_->sum(source, offsets, rank_ ? &lora_ : nullptr, extraOffsets, kb_.add(kb_.mul(unit, panelsPerUnit), p), 1);
+      SmallVector<Value> one = reduction_->sum(source, offsets, rank_ ? &lora : nullptr, extraOffsets, kb_.add(kb_.mul(unit, panelsPerUnit), p), 1);
       for (int r = 0; r < rows; ++r)
         for (int v = 0; v < perPanel; ++v)
           kb_.storeRaw(one[r * perPanel + v], totals, kb_.i((r * perRow + p * perPanel + v) * lanes));
     }
   } else {
-    acc = reduction_->sum(source, offsets, rank_ ? &lora_ : nullptr, extraOffsets, kb_.mul(unit, panelsPerUnit), panels);
+    acc = reduction_->sum(source, offsets, rank_ ? &lora : nullptr, extraOffsets, kb_.mul(unit, panelsPerUnit), panels);
   }
 
   return finishTile(row, rows, unit, units, knownColumn, acc, totals);
@@ -413,7 +436,8 @@ void Contraction::emitUnitsInBlocks(Value first, Value last, Value unit, int uni
   });
   rowLoop(first, last, [&](Value row, int rows) {
     Value tileTotals = totalsOf(row);
-    SmallVector<Value> acc = reduction_->finish(rank_ ? &lora_ : nullptr, loraOffsets(row, rows), firstPanel, rows, panels, tileTotals);
+    const ProductSource lora = rank_ ? loraFor(unit, units) : ProductSource();
+    SmallVector<Value> acc = reduction_->finish(rank_ ? &lora : nullptr, loraOffsets(row, rows), firstPanel, rows, panels, tileTotals);
     if (mlir::failed(finishTile(row, rows, unit, units, knownColumn, acc, reduction_->tile())))
       failed_ = true;
   });

@@ -60,6 +60,17 @@ SmallVector<Value> Reduction::chain(const ProductSource &source, ArrayRef<Value>
   return steps(source, rows, panelOffsets, {}, whole, length, 1, init);
 }
 
+SmallVector<Value> Reduction::whole(const ProductSource &source, ArrayRef<Value> rows, Value firstPanel, int panels, SmallVector<Value> init) {
+  SmallVector<Value> movedRows(rows), movedPanels = panelOffsets(source, firstPanel, panels);
+  if (!source.from)
+    return chain(source, movedRows, movedPanels, {}, kb_.i(source.terms()), source.terms(), init);
+  for (Value &row : movedRows)
+    row = kb_.add(row, source.from);
+  for (Value &panel : movedPanels)
+    panel = kb_.add(panel, kb_.mul(source.from, 16));
+  return chain(source, movedRows, movedPanels, {}, kb_.sub(source.to, source.from), source.rangeUnit, init);
+}
+
 Reduction::Chunks Reduction::chunkPlan(const ProductSource &source) const {
   const int64_t length = chunkLength(source.length, wanted_, most_), perSegment = (source.length + length - 1) / length;
   return {length, perSegment, perSegment * source.segments};
@@ -117,7 +128,7 @@ SmallVector<Value> Reduction::sum(const ProductSource &main, ArrayRef<Value> row
   };
   auto one = [&](Value index) { return chunk(main, rows, mainPanels, index); };
   auto withExtra = [&](SmallVector<Value> acc) {
-    return extra ? chain(*extra, rowsExtra, panelOffsets(*extra, firstPanel, panels), {}, kb_.i(extra->terms()), extra->terms(), acc) : acc;
+    return extra ? whole(*extra, rowsExtra, firstPanel, panels, acc) : acc;
   };
   if (chunks == 1)
     return withExtra(one(kb_.i(0)));
@@ -153,7 +164,7 @@ void Reduction::accumulate(const ProductSource &source, ArrayRef<Value> rows, Va
 SmallVector<Value> Reduction::finish(const ProductSource *extra, ArrayRef<Value> rowsExtra, Value firstPanel, size_t rows, int panels, Value totals) {
   SmallVector<Value> acc = zeros(rows, panels);
   if (extra)
-    acc = chain(*extra, rowsExtra, panelOffsets(*extra, firstPanel, panels), {}, kb_.i(extra->terms()), extra->terms(), acc);
+    acc = whole(*extra, rowsExtra, firstPanel, panels, acc);
   for (auto [v, value] : llvm::enumerate(acc))
     value = extra ? kb_.fadd(reload(totals, v), value) : reload(totals, v);
   return acc;

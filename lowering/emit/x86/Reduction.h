@@ -25,6 +25,8 @@ struct ProductSource {
   int64_t length = 0; ///< elements of one segment
   int64_t segments = 1;
   std::function<Value(Value)> segmentOffset = nullptr; ///< null when there is one segment
+  Value from, to;        ///< when set: only terms [from, to) differ from zero; for the extra product of a sum
+  int64_t rangeUnit = 1; ///< both are multiples of it
   int64_t heldTerms = 0; ///< when set: b holds only so many terms of every panel; bOffset makes up for those before them
   int64_t terms() const { return length * segments; }
   int64_t panelStride() const { return (heldTerms ? heldTerms : terms()) * 16; }
@@ -67,6 +69,8 @@ private:
   SmallVector<Value> chunk(const ProductSource &source, ArrayRef<Value> rows, ArrayRef<Value> panels, Value index);
   Value reload(Value totals, size_t index) { return kb_.loadRaw(totals, kb_.i(static_cast<int64_t>(index) * kb_.lanes()), kb_.f32(), kb_.lanes()); }
   void spill(ArrayRef<Value> accumulators, Value to);
+  /// `init` plus the whole of `source` (its range, when it has one), in one chain.
+  SmallVector<Value> whole(const ProductSource &source, ArrayRef<Value> rows, Value firstPanel, int panels, SmallVector<Value> init);
   SmallVector<Value> chain(const ProductSource &source, ArrayRef<Value> rows, ArrayRef<Value> panelOffsets, Ahead ahead, Value length, int64_t knownMultiple,
                            SmallVector<Value> init);
   SmallVector<Value> steps(const ProductSource &source, ArrayRef<Value> rows, ArrayRef<Value> panelOffsets, Ahead ahead, Value lower, Value upper,
