@@ -130,6 +130,8 @@ LogicalResult AttentionOp::verify() {
   if (!getMask())
     return success();
   ArrayRef<int64_t> mask = shape(getMask());
+  if (!element(getMask()).isF32())
+    return violated(*this, "an f32 mask", "another");
   bool fits = mask.size() == 3 && (mask[0] == 1 || mask[0] == q[0]) && (mask[1] == 1 || mask[1] == q[1]) && mask[2] == k[1];
   return fits ? success() : violated(*this, "a mask [B or 1, N or 1, M]", shapeText(mask));
 }
@@ -189,8 +191,9 @@ LogicalResult ConcatOp::verify() {
     return violated(*this, "inputs of the result's rank", shapeText(wanted));
   wanted[getAxis()] = 0;
   for (Value input : getInputs()) {
-    if (shape(input).size() != wanted.size() || element(input) != element(getResult()))
-      return violated(*this, "inputs of the result's rank and element type", shapeText(shape(input)));
+    bool converts = isa<FloatType>(element(input)) && isa<FloatType>(element(getResult()));
+    if (shape(input).size() != wanted.size() || !(converts || element(input) == element(getResult())))
+      return violated(*this, "inputs of the result's rank, and of its element type or floats like it", shapeText(shape(input)));
     SmallVector<int64_t> other(shape(input));
     other[getAxis()] = wanted[getAxis()];
     if (other != wanted)
@@ -221,8 +224,8 @@ LogicalResult ReduceOp::verify() {
   bool argmax = getCombine() == Combine::argmax;
   if (argmax && extents.size() != result.size() + 1)
     return violated(*this, "one reduced dimension for argmax", Twine(extents.size() - result.size()));
-  if (argmax ? !element(getResult()).isInteger(64) : !element(getResult()).isF32())
-    return violated(*this, argmax ? "an i64 result" : "an f32 result", "another");
+  if (argmax ? !element(getResult()).isInteger(64) : !isa<FloatType>(element(getResult())))
+    return violated(*this, argmax ? "an i64 result" : "a float result", "another");
   return expectScalars(*this, getBody(), 0, getInputs(), Float32Type::get(getContext()));
 }
 

@@ -125,6 +125,7 @@ public:
 
   const std::string &path() const { return file_.path(); }
   std::string compiler, modelKind, modelPath, modelClass;
+  std::string dtype; ///< "f32", "bf16" or "f16": how weights and activations are stored (hbc compile --dtype)
   std::string math; ///< "strict" or "fast": what rounding the kernels were chosen for
   std::vector<std::string> flags;
   std::vector<ScopePath> scopes;

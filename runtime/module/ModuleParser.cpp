@@ -44,6 +44,9 @@ public:
       throw Error(404, where(), "kernel interface " + std::to_string(HB_KERNEL_ABI_VERSION), std::to_string(abi), "compile the model again with this version of hbc");
     module_.compiler = root.string("compiler");
     module_.flags = root.has("flags") ? root.strings("flags") : std::vector<std::string>{};
+    module_.dtype = root.string("dtype", "f32");
+    if (module_.dtype != "f32" && module_.dtype != "bf16" && module_.dtype != "f16")
+      root.fail("dtype", "f32, bf16 or f16", module_.dtype);
     module_.math = root.string("math", "strict");
     if (module_.math != "strict" && module_.math != "fast")
       root.fail("math", "strict or fast", module_.math);

@@ -30,6 +30,10 @@ def adapter_flags(folder, option, adapter):
     return out
 
 
+def expected_of(folder, case):
+    return resolve(folder, case.get("expected", "expected.safetensors"))
+
+
 def read_bytes(path):
     with open(path, "rb") as f:
         return f.read()
@@ -82,7 +86,7 @@ def check_entry(folder, case, tools, report):
             report("run", None, None, False, f"exit {rc}, output file {'present' if os.path.exists(result) else 'absent'}: {tail(err)}")
             return False
         written.append(read_bytes(result))
-    ok = compare(limits_of(case, tools), read_safetensors(result), read_safetensors(resolve(folder, "expected.safetensors")), report)
+    ok = compare(limits_of(case, tools), read_safetensors(result), read_safetensors(expected_of(folder, case)), report)
     return same_bits("run", written, tools.threads, report) and ok
 
 
@@ -121,8 +125,8 @@ def check_generate(folder, case, tools, report):
             report("generate", None, None, False, f"exit {rc}, latents {'present' if os.path.exists(latents) else 'absent'}: {tail(err)}")
             return False
         written.append([read_bytes(latents)] + [read_png(p).tobytes() for p in images])
-    ok = compare(case["max_rel_l2"], read_safetensors(latents), read_safetensors(resolve(folder, "expected.safetensors")), report)
-    for i, path in enumerate(images):
+    ok = compare(case["max_rel_l2"], read_safetensors(latents), read_safetensors(expected_of(folder, case)), report)
+    for i, path in enumerate(images if "png" in case else []):
         ok &= check_picture(os.path.basename(path), read_png(path), read_png(resolve(folder, f"expected_{i:03d}.png")), case["png"], report)
     return same_bits("generate", written, tools.threads, report) and ok
 

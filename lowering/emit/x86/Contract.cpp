@@ -57,7 +57,7 @@ private:
   LogicalResult prepareRows(Value rowBlock, Value first, Value last);
   void widenPanels(Value firstPanel, int panels, Value firstTerm, Value terms);
   Value scratchAt(int64_t bytes) { return kb_.addressBytes(kb_.scratch, tagBytes_ + bytes); }
-  Value widened() { return scratchAt(tileBytes_ + totalsBytes_ + loraBytes_); }
+  Value widened() { return scratchAt(tileBytes_ + totalsBytes_ + loraBytes_ + stageBytes_); }
   /// Runs `tile` over rows [first, last) of the task, the last M % tileRows rows apart.
   void rowLoop(Value first, Value last, const std::function<void(Value, int)> &tile);
 
@@ -72,7 +72,7 @@ private:
   bool remembers_ = false; ///< a thread keeps what it made of its rows for its next tasks
   bool separate_ = false;                                                    ///< value and gate panels are summed one after the other
   bool widenOnce_ = false;                                                   ///< f16/bf16 panels go through scratch as f32
-  int64_t tileBytes_ = 0, totalsBytes_ = 0, loraBytes_ = 0, panelBytes_ = 0; ///< the parts of scratch, in this order
+  int64_t tileBytes_ = 0, totalsBytes_ = 0, loraBytes_ = 0, stageBytes_ = 0, panelBytes_ = 0; ///< the parts of scratch, in this order
   int64_t tagBytes_ = 0; ///< before them: the rows that scratch holds, where it keeps any (HB_SCRATCH_TAG_BYTES)
   std::optional<RowStaging> staging_;
   int64_t blockChunks_ = 0, blockTerms_ = 0; ///< K goes in blocks of so many chunks, with at most so many terms; 0: as a whole
@@ -178,8 +178,10 @@ void Contraction::choosePartition() {
   panelBytes_ = widenOnce_ ? shape_.panels * (blockTerms_ ? blockTerms_ : main_.terms()) * 64 + prefetchBytes : 0;
   if (op_.hasPrologue())
     staging_.emplace(kb_, op_, m_, partition_.rowBlock, [this](Value row) { return operandRowOffset(row); });
+  else if (!a_.element().isF32())
+    stageBytes_ = Reduction::stageBytes(shape_.rows, main_.length, chunkTerms, chunkMaxTerms);
   tagBytes_ = remembers_ ? HB_SCRATCH_TAG_BYTES : 0;
-  launch_.scratchBytes = tagBytes_ + tileBytes_ + totalsBytes_ + loraBytes_ + panelBytes_ + (staging_ ? staging_->scratchBytes() : 0);
+  launch_.scratchBytes = tagBytes_ + tileBytes_ + totalsBytes_ + loraBytes_ + stageBytes_ + panelBytes_ + (staging_ ? staging_->scratchBytes() : 0);
 }
 
 void Contraction::chooseBlocks() {
@@ -467,6 +469,7 @@ LogicalResult Contraction::emitBody() {
   const int panelsPerUnit = gated_ ? 2 : 1, unitsPerTile = shape_.panels / panelsPerUnit;
   bool planes = form_ == kernel::ContractForm::planes;
   reduction_.emplace(kb_, scratchAt(0), planes ? planeChunkTerms : chunkTerms, planes ? planeChunkTerms + planeChunkTerms / 2 : chunkMaxTerms);
+  reduction_->stageIn(scratchAt(tileBytes_ + totalsBytes_ + loraBytes_));
   if (!planes)
     epilogue_.emplace(kb_, op_.getEpilogue(), op_.getExtras(), op_.getMaps(), op_.getResult());
   if (rank_) {

@@ -389,28 +389,36 @@ NOTES = {
 }
 
 
-def make_case(out, name, s, models):
-    mc = models[s["model"]]
-    kind = s.get("load", mc["kind"])
-    folder = f"{out}/models/{s['model']}"
+def load_case_modules(out, s, mc, adapter=None):
+    """The modules a case runs, loaded as a user would."""
+    kind, folder = s.get("load", mc["kind"]), f"{out}/models/{s['model']}"
     if mc["kind"] == "clip" and kind == "vision":          # vision half of a full CLIP checkpoint
         full = T.CLIPModel.from_pretrained(folder, dtype=torch.float32, attn_implementation="sdpa", config=build_clip(mc).config).eval()
         model = T.CLIPVisionModelWithProjection(vision_config(dict(mc["vision"], projection=mc["projection"]))).eval()
         model.load_state_dict({k: v for k, v in full.state_dict().items() if k.startswith("vi")}, strict=True)
     else:
         model = load_model(folder, kind, mc)
-    x = make_inputs(s, model)
-    G.fresh(f"{out}/networks/{name}")
-    flags, adapter, libraries = [], None, ("torch", "diffusers") if kind in ("unet", "vae") else ("torch", "transformers")
+    if adapter:
+        model = PeftModel.from_pretrained(model, adapter, is_trainable=True).eval()
     modules = {"model": model}
-    if s.get("lora"):
-        make_adapter(f"{out}/networks/{name}", load_model(folder, kind, mc), s["lora"], s["seed"])
-        modules = {"model": PeftModel.from_pretrained(model, f"{out}/networks/{name}", is_trainable=True).eval()}
-        flags, adapter, libraries = lora_flags(s["lora"]), ".", libraries + ("peft",)
     if kind == "aesthetic":
         head = AestheticHead(mc["projection"], mc["head"])
         head.load_state_dict({k.replace("layers.", "l", 1): v for k, v in load_file(f"{folder}/aesthetic_head.safetensors").items()})
         modules["head"] = head
+    return modules
+
+
+def make_case(out, name, s, models):
+    mc = models[s["model"]]
+    kind = s.get("load", mc["kind"])
+    folder = f"{out}/models/{s['model']}"
+    x = make_inputs(s, load_case_modules(out, s, mc)["model"])
+    G.fresh(f"{out}/networks/{name}")
+    flags, adapter, libraries = [], None, ("torch", "diffusers") if kind in ("unet", "vae") else ("torch", "transformers")
+    if s.get("lora"):
+        make_adapter(f"{out}/networks/{name}", load_model(folder, kind, mc), s["lora"], s["seed"])
+        flags, adapter, libraries = lora_flags(s["lora"]), ".", libraries + ("peft",)
+    modules = load_case_modules(out, s, mc, adapter and f"{out}/networks/{name}")
     want, deviation, detail = G.evaluate(modules, RUN[s["entry"]], x, s["seed"], tables=kind == "unet")
     note = s.get("note") or NOTES.get(s["entry"], "")
     if s.get("note_more"):

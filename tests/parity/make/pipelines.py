@@ -261,6 +261,25 @@ def library_generate(folder, m, s, x, prompt, toks):
                 width=s["width"], height=s["height"], num_images_per_prompt=s.get("batch", 1), generator=torch.Generator().manual_seed(s["seed"]), output_type="latent").images
 
 
+def read_tokenizers(folder):
+    return [read_tokenizer(f"{folder}/{t}") for t in ("tokenizer", "tokenizer_2")]
+
+
+def generate_inputs(folder, s, vae, case):
+    """Everything a generation starts from; the reference picture is the one in the case's folder."""
+    toks, f, b = read_tokenizers(folder), 2 ** (len(vae.config.block_out_channels) - 1), s.get("batch", 1)
+    noise = torch.randn((b, 4, s["height"] // f, s["width"] // f), generator=torch.Generator().manual_seed(s["seed"]))
+    x = {"ids1": tokenise(toks[0], [s["prompt"]]), "ids2": tokenise(toks[1], [s["prompt"]]), "noise": noise,
+         "time_ids": torch.tensor([[s["height"], s["width"], 0, 0, s["height"], s["width"]]] * (2 * b), dtype=torch.float32)}
+    if s.get("negative") is not None:
+        x.update({"neg1": tokenise(toks[0], [s["negative"]]), "neg2": tokenise(toks[1], [s["negative"]])})
+    if s.get("reference"):
+        pre = json.load(open(f"{folder}/feature_extractor/preprocessor_config.json"))
+        proc = CLIPImageProcessorPil(size=pre["size"], crop_size=pre["crop_size"], image_mean=pre["image_mean"], image_std=pre["image_std"])
+        x["pixel_values"] = torch.from_numpy(np.asarray(proc(Image.open(f"{case}/reference.png"), return_tensors="np")["pixel_values"]).astype(np.float32))
+    return x
+
+
 def make_generate_case(out, name, s, spec, folder=None, adapter=None):
     pc = spec["pipelines"].get(s["model"], {})
     folder = folder or f"{out}/{s['model']}"
@@ -268,20 +287,10 @@ def make_generate_case(out, name, s, spec, folder=None, adapter=None):
     case = f"{out}/generate/{name}"
     model = os.path.relpath(folder, case)
     G.fresh(case)
-    toks = [read_tokenizer(f"{folder}/{t}") for t in ("tokenizer", "tokenizer_2")]
-    f = 2 ** (len(m["vae"].config.block_out_channels) - 1)
-    b = s.get("batch", 1)
-    noise = torch.randn((b, 4, s["height"] // f, s["width"] // f), generator=torch.Generator().manual_seed(s["seed"]))
-    x = {"ids1": tokenise(toks[0], [s["prompt"]]), "ids2": tokenise(toks[1], [s["prompt"]]), "noise": noise,
-         "time_ids": torch.tensor([[s["height"], s["width"], 0, 0, s["height"], s["width"]]] * (2 * b), dtype=torch.float32)}
-    if s.get("negative") is not None:
-        x.update({"neg1": tokenise(toks[0], [s["negative"]]), "neg2": tokenise(toks[1], [s["negative"]])})
+    toks, b = read_tokenizers(folder), s.get("batch", 1)
     if s.get("reference"):
-        picture = reference_image(*s["reference"])
-        picture.save(f"{case}/reference.png")
-        pre = json.load(open(f"{folder}/feature_extractor/preprocessor_config.json"))
-        proc = CLIPImageProcessorPil(size=pre["size"], crop_size=pre["crop_size"], image_mean=pre["image_mean"], image_std=pre["image_std"])
-        x["pixel_values"] = torch.from_numpy(np.asarray(proc(Image.open(f"{case}/reference.png"), return_tensors="np")["pixel_values"]).astype(np.float32))
+        reference_image(*s["reference"]).save(f"{case}/reference.png")
+    x = generate_inputs(folder, s, m["vae"], case)
     modules = dict(m)
     if s.get("lora"):
         N.make_adapter(f"{case}", N.load_model(f"{folder}/unet", "unet", pc.get("unet")), s["lora"], s["lora"]["seed"])
