@@ -13,7 +13,8 @@ def Kernel_Dialect : Dialect {
   let description = [{
     One op is one launch. Values are tensors; a type's encoding says how the elements lie in memory when that is not
     row-major and contiguous (`#kernel.strided`) or when it is a packed weight (`#kernel.packed`). Scalar regions use
-    `arith` and `math` on f32. Nothing here knows a target: tiles, grids and scratch are chosen by the emitter.
+    `arith` and `math` on f32. Tensors of f16 and bf16 are how values are stored: a kernel widens what it reads, computes in f32 and rounds
+    what it stores to nearest even, once. Nothing here knows a target: tiles, grids and scratch are chosen by the emitter.
   }];
   let useDefaultAttributePrinterParser = 1;
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];

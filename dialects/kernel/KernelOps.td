@@ -275,6 +275,8 @@ def Kernel_MapOp : Kernel_PureOp<"map"> {
 def Kernel_ConcatOp : Kernel_PureOp<"concat"> {
   let summary = "family 4: tensors side by side along an axis";
   let description = [{
+    Inputs of other float types than the result's are converted.
+
     ```mlir
     %y = kernel.concat (%a, %b : tensor<2x8x8x16xf32>, tensor<2x8x8x8xf32>) {axis = 3 : i64} -> tensor<2x8x8x24xf32>
     ```
@@ -286,7 +288,7 @@ def Kernel_ConcatOp : Kernel_PureOp<"concat"> {
 }
 
 def Kernel_GatherOp : Kernel_PureOp<"gather"> {
-  let summary = "family 4: rows of a table by index (semantics of nn.gather), widened to f32";
+  let summary = "family 4: rows of a table by index (semantics of nn.gather), converted to the result's type";
   let description = [{
     ```mlir
     %y = kernel.gather %t, %i {batch_dims = 0 : i64} : (tensor<100x64xf16>, tensor<2x7xi64>) -> tensor<2x7x64xf32>
@@ -302,7 +304,8 @@ def Kernel_ReduceOp : Kernel_PureOp<"reduce"> {
   let summary = "family 5: combines a scalar expression over some axes; sums, means, maxima, first-argmax, small matrix products";
   let description = [{
     The iteration space has `extents` dimensions: first the result's, then the reduced ones. `maps` take its indices to the
-    operands'. The body's value is combined (f32; `argmax` yields the i64 index along the one reduced dimension).
+    operands'. The body yields f32, which is combined and converted to the result's type (`argmax` yields the i64 index along the one
+    reduced dimension).
 
     ```mlir
     %y = kernel.reduce sum (%x : tensor<2x64xf32>) [affine_map<(d0, d1) -> (d0, d1)>] {extents = array<i64: 2, 64>} -> tensor<2xf32> {
