@@ -229,7 +229,7 @@ Value linear(Call &call) {
       int64_t rank = e.options.loraRank;
       auto factor = [&](const char *name, std::vector<int64_t> shape) { return e.namedParameter(scope, path + "." + name, e.tensorType(shape, f32, call.span), call.span); };
       mlir::Value down = factor("lora_A", {rank, w[1]}), up = factor("lora_B", {w[0], rank}), scale = factor("lora_scale", {rank});
-      return TensorValue{nn::LoraLinearOp::create(e.builder, a.location(), type, x, weight, bias, down, up, scale)};
+      return TensorValue{nn::LoraLinearOp::create(e.builder, a.location(), type, x, weight, bias, down, up, scale, nullptr)};
     }
   }
   return TensorValue{nn::LinearOp::create(e.builder, a.location(), type, x, weight, bias)};

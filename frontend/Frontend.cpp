@@ -341,7 +341,7 @@ mlir::OwningOpRef<mlir::ModuleOp> importModel(mlir::MLIRContext &context, const 
     return mlir::success();
   });
   if (mlir::failed(mlir::verify(*importer.elaborator.module)))
-    throw Error(710, printable(options.model, 1024), "a module that verifies", printable(messages, 2000), "please report the model and this message");
+    throw Error(999, printable(options.model, 1024), "a module that verifies", printable(messages, 2000), "please report the model and this message");
   return std::move(importer.elaborator.module);
 }
 

@@ -13,7 +13,8 @@ def Kernel_Dialect : Dialect {
   let description = [{
     One op is one launch. Values are tensors; a type's encoding says how the elements lie in memory when that is not
     row-major and contiguous (`#kernel.strided`) or when it is a packed weight (`#kernel.packed`). Scalar regions use
-    `arith` and `math` on f32. Nothing here knows a target: tiles, grids and scratch are chosen by the emitter.
+    `arith` and `math` on f32. Tensors of f16 and bf16 are how values are stored: a kernel widens what it reads, computes in f32 and rounds
+    what it stores to nearest even, once. Nothing here knows a target: tiles, grids and scratch are chosen by the emitter.
   }];
   let useDefaultAttributePrinterParser = 1;
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
@@ -28,8 +29,9 @@ def Kernel_WeightLayout : Kernel_Enum<"WeightLayout", "how a weight lies in memo
   I32EnumAttrCase<"dense", 0>,          // row-major as stored (element type: the result's)
   I32EnumAttrCase<"panel16", 1>,        // [ceil(N/16)][K][16], rows beyond N are zero; convolutions: K = (kh, kw, I)
   I32EnumAttrCase<"gated_panel16", 2>,  // N = 2·half: panels alternate value panel p, gate panel p; each half padded to 16
-  I32EnumAttrCase<"winograd_f2", 3>,    // F(2×2,3×3): [16 planes][ceil(O/16)][I][16] f32, U = G g Gᵀ
-  I32EnumAttrCase<"winograd_f4x2", 4>]>; // F(4,3) on rows × F(2,3) on columns: [24 planes][ceil(O/16)][I][16] f32
+  I32EnumAttrCase<"diagonal_panel16", 3>, // panel16 of a matrix with its sources along the diagonal, zero elsewhere
+  I32EnumAttrCase<"winograd_f2", 4>,    // F(2×2,3×3): [16 planes][ceil(O/16)][I][16] f32, U = G g Gᵀ
+  I32EnumAttrCase<"winograd_f4x2", 5>]>; // F(4,3) on rows × F(2,3) on columns: [24 planes][ceil(O/16)][I][16] f32
 def Kernel_WeightLayoutAttr : EnumAttr<Kernel_Dialect, Kernel_WeightLayout, "layout">;
 
 def Kernel_ContractForm : Kernel_Enum<"ContractForm", "what the rows and the reduction of a contraction are", [

@@ -18,7 +18,8 @@ class Kernel_PureOp<string mnemonic, list<Trait> traits = []> : Kernel_Op<mnemon
 def Kernel_WeightOp : Kernel_PureOp<"weight"> {
   let summary = "a weight as kernels read it: one or several checkpoint tensors, concatenated along axis 0, in a layout";
   let description = [{
-    The runtime packs it once, from the user's files. Scopes that start with `adapter:` are LoRA factors in float32, filled
+    The runtime packs it once, from the user's files. With layout `diagonal_panel16` the sources lie along the diagonal instead, each
+    beginning behind the last row and column of the one before; the rest of the matrix is zero. Scopes that start with `adapter:` are LoRA factors in float32, filled
     from adapter files. A dense weight of one source in its stored type is used in place.
 
     With `transposed` (panels and Winograd planes only) axes 0 and 1 of the concatenated sources are exchanged and the taps of a
@@ -133,6 +134,8 @@ def Kernel_ContractOp : Kernel_PureOp<"contract", [AttrSizedOperandSegments]> {
     The bias of a gated contraction is one vector read twice, the second time with a map that adds N.
     The LoRA operands add ((a·Aᵀ)∘scale)·Bᵀ as one more segment of the same reduction: `lora_a` is `[R, K]` panel16,
     `lora_b` `[N, R]` in the weight's layout, `lora_scale` `[R]` dense, all f32. Accumulation is f32, K in chunks.
+    With `lora_blocks`, ends of runs of result columns, `lora_b` is block-diagonal: run i differs from zero in the i-th equal share of the
+    rank only, and columns behind the last run nowhere. An emitter may leave out what is zero.
 
     A `linear` contraction may have a prologue, which says what its rows are made of: `norm` normalises a row of `a` (`layer`), or
     applies statistics of `kernel.group_stats` to it (`group`: the rows are the pixels of `stats`' images, one after the other);
@@ -164,7 +167,7 @@ def Kernel_ContractOp : Kernel_PureOp<"contract", [AttrSizedOperandSegments]> {
                        Optional<Kernel_Tensor>:$lora_b, Optional<Kernel_Tensor>:$lora_scale, Variadic<Kernel_Tensor>:$extras,
                        Optional<Kernel_Tensor>:$stats, Optional<Kernel_Tensor>:$norm_weight, Optional<Kernel_Tensor>:$norm_bias,
                        AffineMapArrayAttr:$maps, DefaultValuedAttr<DenseI64ArrayAttr, "{1, 1}">:$strides, UnitAttr:$gated,
-                       OptionalAttr<Kernel_NormKindAttr>:$norm, OptionalAttr<F64Attr>:$eps);
+                       OptionalAttr<Kernel_NormKindAttr>:$norm, OptionalAttr<F64Attr>:$eps, OptionalAttr<DenseI64ArrayAttr>:$lora_blocks);
   let results = (outs Kernel_Tensor:$result);
   let regions = (region SizedRegion<1>:$epilogue, AnyRegion:$prologue);
   let builders = [
@@ -172,7 +175,7 @@ def Kernel_ContractOp : Kernel_PureOp<"contract", [AttrSizedOperandSegments]> {
     OpBuilder<(ins "::mlir::Type":$result, "ContractForm":$form, "::mlir::Value":$a, "::mlir::Value":$weight, "::mlir::Value":$loraA,
                    "::mlir::Value":$loraB, "::mlir::Value":$loraScale, "::mlir::ValueRange":$extras, "::mlir::ArrayAttr":$maps,
                    CArg<"::llvm::ArrayRef<int64_t>", "{1, 1}">:$strides, CArg<"bool", "false">:$gated), [{
-      build($_builder, $_state, result, form, a, weight, loraA, loraB, loraScale, extras, {}, {}, {}, maps, strides, gated, {}, {});
+      build($_builder, $_state, result, form, a, weight, loraA, loraB, loraScale, extras, {}, {}, {}, maps, strides, gated, {}, {}, {});
     }]>,
   ];
   let assemblyFormat = [{
@@ -305,6 +308,8 @@ def Kernel_MapOp : Kernel_PureOp<"map"> {
 def Kernel_ConcatOp : Kernel_PureOp<"concat"> {
   let summary = "family 4: tensors side by side along an axis";
   let description = [{
+    Inputs of other float types than the result's are converted.
+
     ```mlir
     %y = kernel.concat (%a, %b : tensor<2x8x8x16xf32>, tensor<2x8x8x8xf32>) {axis = 3 : i64} -> tensor<2x8x8x24xf32>
     ```
@@ -316,7 +321,7 @@ def Kernel_ConcatOp : Kernel_PureOp<"concat"> {
 }
 
 def Kernel_GatherOp : Kernel_PureOp<"gather"> {
-  let summary = "family 4: rows of a table by index (semantics of nn.gather), widened to f32";
+  let summary = "family 4: rows of a table by index (semantics of nn.gather), converted to the result's type";
   let description = [{
     ```mlir
     %y = kernel.gather %t, %i {batch_dims = 0 : i64} : (tensor<100x64xf16>, tensor<2x7xi64>) -> tensor<2x7x64xf32>
@@ -332,7 +337,8 @@ def Kernel_ReduceOp : Kernel_PureOp<"reduce"> {
   let summary = "family 5: combines a scalar expression over some axes; sums, means, maxima, first-argmax, small matrix products";
   let description = [{
     The iteration space has `extents` dimensions: first the result's, then the reduced ones. `maps` take its indices to the
-    operands'. The body's value is combined (f32; `argmax` yields the i64 index along the one reduced dimension).
+    operands'. The body yields f32, which is combined and converted to the result's type (`argmax` yields the i64 index along the one
+    reduced dimension).
 
     ```mlir
     %y = kernel.reduce sum (%x : tensor<2x64xf32>) [affine_map<(d0, d1) -> (d0, d1)>] {extents = array<i64: 2, 64>} -> tensor<2xf32> {
@@ -364,21 +370,25 @@ def Kernel_AdaptivePoolOp : Kernel_PureOp<"adaptive_pool"> {
 def Kernel_WinogradInputOp : Kernel_PureOp<"winograd_input"> {
   let summary = "family 6: transforms tiles of a padded [B, H, W, C] picture into planes [P, T, C]";
   let description = [{
-    `m` is the output tile (rows, columns): 2×2 gives 16 planes, 4×2 gives 24. T = B·tiles, tiles row by row.
+    `m` is the output tile (rows, columns): 2×2 gives 16 planes, 4×2 gives 24. T = B·tiles, tiles row by row. With `slab` the planes
+    hold some rows of tiles only, counted over all pictures from the number in `first` on: as many as T says.
 
     ```mlir
     %v = kernel.winograd_input %x {m = array<i64: 2, 2>} : tensor<1x18x18x32xf32> -> tensor<16x64x32xf32>
     ```
   }];
-  let arguments = (ins Kernel_Tensor:$x, DenseI64ArrayAttr:$m);
+  let arguments = (ins Kernel_Tensor:$x, Optional<Kernel_Tensor>:$first, DenseI64ArrayAttr:$m);
   let results = (outs Kernel_Tensor:$result);
-  let assemblyFormat = "$x attr-dict `:` type($x) `->` type($result)";
+  let assemblyFormat = "$x (`slab` `(` $first^ `:` type($first) `)`)? attr-dict `:` type($x) `->` type($result)";
   let hasVerifier = 1;
 }
 
-def Kernel_WinogradOutputOp : Kernel_PureOp<"winograd_output"> {
+def Kernel_WinogradOutputOp : Kernel_PureOp<"winograd_output", [AttrSizedOperandSegments]> {
   let summary = "family 6: transforms planes [P, T, N] back to a [B, H, W, N] picture, with contract's epilogue";
   let description = [{
+    With `slab` the planes hold some rows of tiles only (see `kernel.winograd_input`), and only their points are written; `into` is the
+    picture that earlier slabs have written, of which the result takes the place.
+
     ```mlir
     %y = kernel.winograd_output %p {m = array<i64: 2, 2>, maps = []} : tensor<16x64x32xf32> -> tensor<1x16x16x32xf32> {
     ^bb0(%acc: f32):
@@ -386,10 +396,11 @@ def Kernel_WinogradOutputOp : Kernel_PureOp<"winograd_output"> {
     }
     ```
   }];
-  let arguments = (ins Kernel_Tensor:$planes, Variadic<Kernel_Tensor>:$extras, AffineMapArrayAttr:$maps, DenseI64ArrayAttr:$m);
+  let arguments = (ins Kernel_Tensor:$planes, Optional<Kernel_Tensor>:$first, Optional<Kernel_Tensor>:$into, Variadic<Kernel_Tensor>:$extras,
+                       AffineMapArrayAttr:$maps, DenseI64ArrayAttr:$m);
   let results = (outs Kernel_Tensor:$result);
   let regions = (region SizedRegion<1>:$epilogue);
-  let assemblyFormat = "$planes (`extras` `(` $extras^ `:` type($extras) `)`)? attr-dict `:` type($planes) `->` type($result) $epilogue";
+  let assemblyFormat = "$planes (`slab` `(` $first^ `:` type($first) `)`)? (`into` `(` $into^ `:` type($into) `)`)? (`extras` `(` $extras^ `:` type($extras) `)`)? attr-dict `:` type($planes) `->` type($result) $epilogue";
   let hasVerifier = 1;
 }
 

@@ -62,6 +62,16 @@ LogicalResult WeightOp::verify() {
   int64_t elements = 0;
   for (auto source : getSources().getAsRange<SourceAttr>())
     elements += source.getType().getNumElements();
+  if (layoutOf(getResult()) == WeightLayout::diagonal_panel16) {
+    int64_t rows = 0, columns = 0;
+    for (auto source : getSources().getAsRange<SourceAttr>())
+      if (source.getType().getRank() == 2) {
+        rows += source.getType().getDimSize(0);
+        columns += source.getType().getDimSize(1);
+      }
+    ArrayRef<int64_t> all = shape(getResult());
+    return all.size() == 2 && rows <= all[0] && columns == all[1] ? success() : violated(*this, "matrices that fit along the diagonal of " + shapeText(all), Twine(rows) + " rows and " + Twine(columns) + " columns");
+  }
   int64_t wanted = tensorType(getResult()).getNumElements(); // of the logical shape, whatever the layout makes of it
   if (elements != wanted)
     return violated(*this, "sources of " + Twine(wanted) + " elements", Twine(elements));

@@ -16,12 +16,23 @@ static int64_t product(ArrayRef<int64_t> extents) {
 
 static LogicalResult verifyLora(ContractOp op, int64_t rows, int64_t depth) {
   if (!op.getLoraA())
-    return success();
+    return op.getLoraBlocks() ? violated(op, "blocks of an adapter only", "no adapter") : success();
   if (!op.getLoraB() || !op.getLoraScale())
     return violated(op, "lora_a, lora_b and lora_scale together", "some of them");
   if (failed(expectRank(op, "lora_a", op.getLoraA(), 2)))
     return failure();
-  int64_t rank = shape(op.getLoraA())[0];
+  int64_t rank = shape(op.getLoraA())[0], before = 0;
+  if (auto blocks = op.getLoraBlocks()) {
+    for (int64_t end : *blocks) {
+      if (end <= before || end > rows)
+        return violated(op, "ends of adapter blocks that ascend to at most " + Twine(rows), Twine(end));
+      before = end;
+    }
+    if (op.getGated())
+      return violated(op, "blocks of an adapter without a gate", "a gated contraction");
+    if (blocks->empty() || rank % static_cast<int64_t>(blocks->size()))
+      return violated(op, "adapter blocks that share the rank equally", Twine(blocks->size()) + " blocks of rank " + Twine(rank));
+  }
   return success(succeeded(expectShape(op, "lora_a", op.getLoraA(), {rank, depth})) && succeeded(expectShape(op, "lora_b", op.getLoraB(), {rows, rank})) &&
                  succeeded(expectShape(op, "lora_scale", op.getLoraScale(), {rank})));
 }
@@ -121,6 +132,8 @@ template <typename Op> static LogicalResult verifyAttention(Op op) {
   if (!op.getMask())
     return success();
   ArrayRef<int64_t> mask = shape(op.getMask());
+  if (!element(op.getMask()).isF32())
+    return violated(op, "an f32 mask", "another");
   bool fits = mask.size() == 3 && (mask[0] == 1 || mask[0] == q[0]) && (mask[1] == 1 || mask[1] == q[1]) && mask[2] == k[1];
   return fits ? success() : violated(op, "a mask [B or 1, N or 1, M]", shapeText(mask));
 }
@@ -195,8 +208,9 @@ LogicalResult ConcatOp::verify() {
     return violated(*this, "inputs of the result's rank", shapeText(wanted));
   wanted[getAxis()] = 0;
   for (Value input : getInputs()) {
-    if (shape(input).size() != wanted.size() || element(input) != element(getResult()))
-      return violated(*this, "inputs of the result's rank and element type", shapeText(shape(input)));
+    bool converts = isa<FloatType>(element(input)) && isa<FloatType>(element(getResult()));
+    if (shape(input).size() != wanted.size() || !(converts || element(input) == element(getResult())))
+      return violated(*this, "inputs of the result's rank, and of its element type or floats like it", shapeText(shape(input)));
     SmallVector<int64_t> other(shape(input));
     other[getAxis()] = wanted[getAxis()];
     if (other != wanted)
@@ -227,8 +241,8 @@ LogicalResult ReduceOp::verify() {
   bool argmax = getCombine() == Combine::argmax;
   if (argmax && extents.size() != result.size() + 1)
     return violated(*this, "one reduced dimension for argmax", Twine(extents.size() - result.size()));
-  if (argmax ? !element(getResult()).isInteger(64) : !element(getResult()).isF32())
-    return violated(*this, argmax ? "an i64 result" : "an f32 result", "another");
+  if (argmax ? !element(getResult()).isInteger(64) : !isa<FloatType>(element(getResult())))
+    return violated(*this, argmax ? "an i64 result" : "a float result", "another");
   return expectScalars(*this, getBody(), 0, getInputs(), Float32Type::get(getContext()));
 }
 
@@ -239,24 +253,37 @@ LogicalResult AdaptivePoolOp::verify() {
 }
 
 /// Tiles of m[0] × m[1] outputs; a transformed tile has (m + 2) points a side: the 3x3 kernel's reach.
-static LogicalResult verifyTiles(Operation *op, ArrayRef<int64_t> m, ArrayRef<int64_t> picture, Value planes) {
+static LogicalResult verifyTiles(Operation *op, ArrayRef<int64_t> m, ArrayRef<int64_t> picture, Value planes, Value first) {
   if (m.size() != 2 || m[0] < 1 || m[1] < 1 || picture[1] % m[0] || picture[2] % m[1])
     return violated(op, "output tiles that divide the picture", shapeText(picture));
-  return expectShape(op, "the planes", planes,
-                     {(m[0] + 2) * (m[1] + 2), picture[0] * (picture[1] / m[0]) * (picture[2] / m[1]), picture[3]});
+  int64_t row = picture[2] / m[1], tiles = picture[0] * (picture[1] / m[0]) * row;
+  if (first) {
+    auto type = cast<RankedTensorType>(first.getType());
+    if (type.getRank() != 0 || !type.getElementType().isInteger(64))
+      return violated(op, "the first row of a slab as a scalar i64", shapeText(type.getShape()));
+    if (failed(expectRank(op, "the planes", planes, 3)))
+      return failure();
+    int64_t held = shape(planes)[1];
+    if (held < 1 || held % row || held > tiles)
+      return violated(op, "a slab of whole rows of " + Twine(row) + " tiles, at most " + Twine(tiles), Twine(held));
+    tiles = held;
+  }
+  return expectShape(op, "the planes", planes, {(m[0] + 2) * (m[1] + 2), tiles, picture[3]});
 }
 
 LogicalResult WinogradInputOp::verify() {
   if (failed(expectRank(*this, "x", getX(), 4)))
     return failure();
   ArrayRef<int64_t> x = shape(getX());
-  return verifyTiles(*this, getM(), {x[0], x[1] - 2, x[2] - 2, x[3]}, getResult());
+  return verifyTiles(*this, getM(), {x[0], x[1] - 2, x[2] - 2, x[3]}, getResult(), getFirst());
 }
 
 LogicalResult WinogradOutputOp::verify() {
-  if (failed(expectRank(*this, "the result", getResult(), 4)) || failed(verifyTiles(*this, getM(), shape(getResult()), getPlanes())) ||
+  if (failed(expectRank(*this, "the result", getResult(), 4)) || failed(verifyTiles(*this, getM(), shape(getResult()), getPlanes(), getFirst())) ||
       failed(expectMaps(*this, getMaps(), getExtras(), 4)))
     return failure();
+  if (getInto() && (!getFirst() || getInto().getType() != getResult().getType()))
+    return violated(*this, "a slab that goes into a picture of the result's type", getFirst() ? "another type" : "no slab");
   return expectScalars(*this, getEpilogue(), 1, getExtras(), element(getResult()));
 }
 

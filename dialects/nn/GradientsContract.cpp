@@ -57,6 +57,8 @@ LogicalResult LinearOp::buildVjp(OpBuilder &builder, ArrayRef<Value> cotangents,
 }
 
 LogicalResult LoraLinearOp::buildVjp(OpBuilder &builder, ArrayRef<Value> cotangents, ArrayRef<bool> wanted, SmallVectorImpl<Value> &gradients) {
+  if (getBlocks())
+    return emitOpError("expected a linear with one adapter, which has a gradient rule; found merged ones (merge after differentiation)");
   GradientBuilder g(builder, getLoc());
   size_t factors = getBias() ? 3 : 2;
   gradients.assign(factors + 3, {});
@@ -73,7 +75,7 @@ LogicalResult GatedLinearOp::buildVjp(OpBuilder &builder, ArrayRef<Value> cotang
   both.back() *= 2;
   second.back() = half.back();
   auto type = RankedTensorType::get(both, elementOf(getResult()));
-  Value h = getA() ? LoraLinearOp::create(builder, getLoc(), type, getX(), getWeight(), getBias(), getA(), getB(), getScale()).getResult()
+  Value h = getA() ? LoraLinearOp::create(builder, getLoc(), type, getX(), getWeight(), getBias(), getA(), getB(), getScale(), DenseI64ArrayAttr()).getResult()
                    : LinearOp::create(builder, getLoc(), type, getX(), getWeight(), getBias()).getResult();
   Value u = g.slice(h, first, half), gate = g.slice(h, second, half), dy = cotangents[0];
   Value activated = UnaryOp::create(builder, getLoc(), gate.getType(), getKind(), gate);

@@ -140,16 +140,25 @@ def Nn_LoraLinearOp : Nn_PartlySmoothOp<"lora_linear"> {
     `a` is `[R, K]`, `b` `[N, R]`, `scale` `[R]` (α/r of the adapter that owns the row; several adapters stack along R,
     unused rows are zero). Source: LoRA (Hu et al. 2021), PEFT's `lora.Linear`.
 
+    With `blocks` the op is several linears of one input, side by side (made by `hb-merge-projections`): `blocks` are the ends of the runs
+    of result columns that have an adapter each; run i is updated through the i-th equal share of the rank, columns behind the last run not.
+
     * (C1) `x` has at least one axis, `weight` two, and `K` agrees.
     * (C2) `bias` is `[N]`.
     * (C3) the result is `[…, N]`.
     * (C4) `a` is `[R, K]`, `b` `[N, R]`, `scale` `[R]`.
+    * (C5) with `blocks`: at least one, ascending to at most N, sharing R equally; `b` is then `[last block, R / blocks]`.
+
+    ```mlir
+    %y = nn.lora_linear %x, %qkv, lora(%aa, %bb, %ss) {blocks = array<i64: 32, 64>} : (tensor<2x64xf32>, tensor<96x64xf16>, tensor<8x64xf32>, tensor<64x4xf32>, tensor<8xf32>) -> tensor<2x96xf32>
+    ```
 
     ```mlir
     %y = nn.lora_linear %x, %w, lora(%a, %b, %s) : (tensor<2x64xf32>, tensor<32x64xf16>, tensor<4x64xf32>, tensor<32x4xf32>, tensor<4xf32>) -> tensor<2x32xf32>
     ```
   }];
-  let arguments = (ins Nn_Float:$x, Nn_Float:$weight, Optional<Nn_Float>:$bias, Nn_Float:$a, Nn_Float:$b, Nn_Float:$scale);
+  let arguments = (ins Nn_Float:$x, Nn_Float:$weight, Optional<Nn_Float>:$bias, Nn_Float:$a, Nn_Float:$b, Nn_Float:$scale,
+                       OptionalAttr<DenseI64ArrayAttr>:$blocks);
   let results = (outs Nn_Float:$result);
   let assemblyFormat = "$x `,` $weight `,` (`bias` `(` $bias^ `)` `,`)? `lora` `(` $a `,` $b `,` $scale `)` attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;

@@ -22,12 +22,25 @@ LogicalResult verifyLinear(Operation *op, Value x, Value weight, Value bias, Val
   return expectShape(op, "C3", "the result", result, shape);
 }
 
-/// C4: a [R, K], b [rows, R], scale [R].
-LogicalResult verifyLora(Operation *op, Value weight, Value a, Value b, Value scale) {
+/// C4: a [R, K], b [rows, R], scale [R]. C5: with blocks, b [last block's end, R / blocks].
+LogicalResult verifyLora(Operation *op, Value weight, Value a, Value b, Value scale, ArrayRef<int64_t> blocks = {}) {
   int64_t rows = shapeOf(weight)[0], k = shapeOf(weight)[1];
   if (rankOf(a) != 2 || shapeOf(a)[1] != k)
     return violated(op, "C4", "a as [R, K] with K = " + Twine(k), shapeText(shapeOf(a)));
   int64_t rank = shapeOf(a)[0];
+  if (!blocks.empty()) {
+    int64_t before = 0;
+    for (int64_t end : blocks) {
+      if (end <= before)
+        return violated(op, "C5", "ends of blocks that ascend", Twine(end) + " after " + Twine(before));
+      before = end;
+    }
+    if (before > rows || rank % static_cast<int64_t>(blocks.size()))
+      return violated(op, "C5", "blocks inside the " + Twine(rows) + " rows, and a rank that they share equally", Twine(before) + " rows and rank " + Twine(rank));
+    if (failed(expectShape(op, "C5", "b", b, {before, rank / static_cast<int64_t>(blocks.size())})))
+      return failure();
+    return expectShape(op, "C4", "scale", scale, {rank});
+  }
   if (failed(expectShape(op, "C4", "b", b, {rows, rank})))
     return failure();
   return expectShape(op, "C4", "scale", scale, {rank});
@@ -40,7 +53,9 @@ LogicalResult LinearOp::verify() { return verifyLinear(*this, getX(), getWeight(
 LogicalResult LoraLinearOp::verify() {
   if (failed(verifyLinear(*this, getX(), getWeight(), getBias(), getResult(), 1)))
     return failure();
-  return verifyLora(*this, getWeight(), getA(), getB(), getScale());
+  if (getBlocks() && getBlocks()->empty())
+    return violated(*this, "C5", "at least one block", "none");
+  return verifyLora(*this, getWeight(), getA(), getB(), getScale(), getBlocks().value_or(ArrayRef<int64_t>()));
 }
 
 LogicalResult GatedLinearOp::verify() {

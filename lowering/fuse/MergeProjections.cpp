@@ -1,4 +1,4 @@
-// Stacks the weights of linears that share an input. The candidates of one input are partitioned into groups (see the pass's
+// Stacks the weights of linears that share an input, and the adapter factors of those that have some. The candidates of one input are partitioned into groups (see the pass's
 // description), and each group becomes one op where its first member stood; weights have no operands and move freely.
 #include "lowering/fuse/Passes.h"
 
@@ -28,18 +28,42 @@ private:
 
   static Type elementOf(Value value) { return value ? cast<RankedTensorType>(value.getType()).getElementType() : Type(); }
 
-  std::optional<Key> keyOf(nn::LinearOp op) {
-    if (!op.getWeight().getDefiningOp<nn::ParamOp>() || (op.getBias() && !op.getBias().getDefiningOp<nn::ParamOp>()))
+  /// A linear, adapted or not.
+  struct Linear {
+    Operation *op;
+    Value x, weight, bias, a, b, scale; ///< the last three null without an adapter
+  };
+
+  static std::optional<Linear> linearOf(Operation *op) {
+    if (auto plain = dyn_cast<nn::LinearOp>(op))
+      return Linear{op, plain.getX(), plain.getWeight(), plain.getBias(), {}, {}, {}};
+    // The gradient rule is that of one adapted linear: where a gradient is asked for, they stay apart.
+    if (auto lora = dyn_cast<nn::LoraLinearOp>(op); lora && !lora.getBlocks() && llvm::none_of(*op->getBlock(), llvm::IsaPred<grad::VjpOp>))
+      return Linear{op, lora.getX(), lora.getWeight(), lora.getBias(), lora.getA(), lora.getB(), lora.getScale()};
+    return std::nullopt;
+  }
+
+  /// The parameters of a linear; nothing else is stacked.
+  static SmallVector<Value> parameters(const Linear &linear) {
+    SmallVector<Value> all;
+    for (Value value : {linear.weight, linear.bias, linear.a, linear.b, linear.scale})
+      if (value)
+        all.push_back(value);
+    return all;
+  }
+
+  std::optional<Key> keyOf(const Linear &linear) {
+    if (!llvm::all_of(parameters(linear), [](Value value) { return value.getDefiningOp<nn::ParamOp>(); }))
       return std::nullopt;
-    auto type = cast<RankedTensorType>(op.getX().getType());
+    auto type = cast<RankedTensorType>(linear.x.getType());
     bool few = type.getNumElements() <= fewRows * type.getShape().back();
-    Operation *reader = nullptr;
+    Operation *op = linear.op, *reader = nullptr;
     if (!few) {
       reader = op->hasOneUse() ? *op->getUsers().begin() : nullptr;
       if (!reader)
         return std::nullopt;
     }
-    return Key{op.getX(), op->getBlock(), elementOf(op.getWeight()), elementOf(op.getBias()), elementOf(op.getResult()), reader};
+    return Key{linear.x, op->getBlock(), elementOf(linear.weight), elementOf(linear.bias), elementOf(op->getResult(0)), reader};
   }
 
   static Value stacked(OpBuilder &builder, Location where, ArrayRef<Value> parts) {
@@ -50,54 +74,90 @@ private:
     return nn::ConcatOp::create(builder, where, RankedTensorType::get(shape, elementOf(parts.front())), parts, 0);
   }
 
-  void merge(ArrayRef<nn::LinearOp> group) {
-    nn::LinearOp first = group.front();
+  /// Blocks of an adapted op share its rank equally, so adapters of another rank than the first stay apart.
+  static void keepOneRank(SmallVector<Linear> &group) {
+    int64_t rank = 0;
+    llvm::erase_if(group, [&](const Linear &linear) {
+      if (!linear.a)
+        return false;
+      int64_t own = cast<RankedTensorType>(linear.a.getType()).getDimSize(0);
+      rank = rank ? rank : own;
+      return own != rank;
+    });
+  }
+
+  void merge(ArrayRef<Linear> group) {
+    Operation *first = group.front().op;
     OpBuilder builder(first);
-    SmallVector<Value> weights, biases;
     SmallVector<Location> places;
-    for (nn::LinearOp op : group) {
-      places.push_back(op.getLoc());
-      for (Value param : {op.getWeight(), op.getBias()})
-        if (param && param.getParentBlock() == first->getBlock())
+    for (const Linear &linear : group) {
+      places.push_back(linear.op->getLoc());
+      for (Value param : parameters(linear))
+        if (param.getParentBlock() == first->getBlock())
           param.getDefiningOp()->moveBefore(first->getBlock(), first->getBlock()->begin());
-      weights.push_back(op.getWeight());
-      if (op.getBias())
-        biases.push_back(op.getBias());
+    }
+    // Adapted ones first: their rows are then blocks without holes, and what follows has no factors.
+    SmallVector<Linear> ordered(group);
+    llvm::stable_sort(ordered, [](const Linear &x, const Linear &y) { return x.a && !y.a; });
+    SmallVector<Value> weights, biases, as, bs, scales;
+    SmallVector<int64_t> blocks;
+    int64_t rows = 0;
+    for (const Linear &linear : ordered) {
+      weights.push_back(linear.weight);
+      rows += cast<RankedTensorType>(linear.weight.getType()).getDimSize(0);
+      if (linear.bias)
+        biases.push_back(linear.bias);
+      if (!linear.a)
+        continue;
+      as.push_back(linear.a);
+      bs.push_back(linear.b);
+      scales.push_back(linear.scale);
+      blocks.push_back(rows);
     }
     Location where = builder.getFusedLoc(places);
     Value weight = stacked(builder, where, weights), bias = biases.empty() ? Value() : stacked(builder, where, biases);
-    SmallVector<int64_t> shape(cast<RankedTensorType>(first.getType()).getShape());
-    shape.back() = cast<RankedTensorType>(weight.getType()).getDimSize(0);
-    Value all = nn::LinearOp::create(builder, where, RankedTensorType::get(shape, elementOf(first.getResult())), first.getX(), weight, bias);
+    SmallVector<int64_t> shape(cast<RankedTensorType>(first->getResult(0).getType()).getShape());
+    shape.back() = rows;
+    auto type = RankedTensorType::get(shape, elementOf(first->getResult(0)));
+    Value x = group.front().x, all;
+    if (as.empty())
+      all = nn::LinearOp::create(builder, where, type, x, weight, bias);
+    else
+      all = nn::LoraLinearOp::create(builder, where, type, x, weight, bias, stacked(builder, where, as), stacked(builder, where, bs), stacked(builder, where, scales),
+                                     builder.getDenseI64ArrayAttr(blocks));
     SmallVector<int64_t> offsets(shape.size(), 0);
-    for (nn::LinearOp op : group) {
-      Value part = nn::SliceOp::create(builder, op.getLoc(), op.getType(), all, offsets);
-      offsets.back() += cast<RankedTensorType>(op.getType()).getShape().back();
-      op.replaceAllUsesWith(part);
+    for (const Linear &linear : ordered) {
+      auto partType = cast<RankedTensorType>(linear.op->getResult(0).getType());
+      Value part = nn::SliceOp::create(builder, linear.op->getLoc(), partType, all, offsets);
+      offsets.back() += partType.getShape().back();
+      linear.op->getResult(0).replaceAllUsesWith(part);
       ++merged;
     }
-    for (nn::LinearOp op : group)
-      op.erase();
+    for (const Linear &linear : group)
+      linear.op->erase();
   }
 
   void runOnOperation() override {
     // Few inputs have more than one linear, so a list of groups per input, searched in order, is enough and deterministic.
-    llvm::MapVector<Value, SmallVector<std::pair<Key, SmallVector<nn::LinearOp>>>> inputs;
-    getOperation()->walk([&](nn::LinearOp op) {
-      std::optional<Key> key = keyOf(op);
+    llvm::MapVector<Value, SmallVector<std::pair<Key, SmallVector<Linear>>>> inputs;
+    getOperation()->walk([&](Operation *op) {
+      std::optional<Linear> linear = linearOf(op);
+      std::optional<Key> key = linear ? keyOf(*linear) : std::nullopt;
       if (!key)
         return;
-      auto &groups = inputs[op.getX()];
+      auto &groups = inputs[linear->x];
       auto *found = llvm::find_if(groups, [&](const auto &group) { return group.first == *key; });
       if (found == groups.end())
-        groups.push_back({*key, {op}});
+        groups.push_back({*key, {*linear}});
       else
-        found->second.push_back(op);
+        found->second.push_back(*linear);
     });
     for (auto &[x, groups] : inputs)
-      for (auto &[key, group] : groups)
+      for (auto &[key, group] : groups) {
+        keepOneRank(group);
         if (group.size() > 1)
           merge(group);
+      }
   }
 };
 

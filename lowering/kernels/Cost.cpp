@@ -20,6 +20,12 @@ static int64_t regionOps(Region &region) {
 /// Operations of a norm on an element: two for the statistics, two to apply them.
 static constexpr int64_t kNormOps = 4;
 
+/// Elements of lora_b that may differ from zero.
+static int64_t loraTerms(kernel::ContractOp op) {
+  auto blocks = op.getLoraBlocks();
+  return blocks ? blocks->back() * elements(op.getLoraScale()) / static_cast<int64_t>(blocks->size()) : elements(op.getLoraB());
+}
+
 static int64_t contractFlops(kernel::ContractOp op) {
   int64_t rows = elements(op.getResult()) / std::max<int64_t>(tensor(op.getResult()).getShape().back(), 1);
   RankedTensorType weight = tensor(op.getWeight());
@@ -29,7 +35,7 @@ static int64_t contractFlops(kernel::ContractOp op) {
     rows = tensor(op.getResult()).getDimSize(1) * (tensor(op.getResult()).getDimSize(0) == 16 ? 4 : 8);
   int64_t flops = 2 * rows * products + elements(op.getResult()) * regionOps(op.getEpilogue());
   if (op.getLoraA())
-    flops += 2 * rows * (elements(op.getLoraA()) + elements(op.getLoraB())) + rows * elements(op.getLoraScale());
+    flops += 2 * rows * (elements(op.getLoraA()) + loraTerms(op)) + rows * elements(op.getLoraScale());
   if (op.hasPrologue()) // each element once, however often a target prepares it
     flops += elements(op.getA()) * ((op.getNorm() ? kNormOps : 0) + (op.getPrologue().empty() ? 0 : regionOps(op.getPrologue())));
   return flops;
@@ -59,7 +65,10 @@ int64_t kernelFlops(Operation *op) {
       })
       .Case([](kernel::AdaptivePoolOp p) { return elements(p.getX()); })
       // The transforms are this method's own expense: only what the direct convolution has too is counted.
-      .Case([](kernel::WinogradOutputOp w) { return elements(w.getResult()) * regionOps(w.getEpilogue()); })
+      .Case([](kernel::WinogradOutputOp w) {
+        ArrayRef<int64_t> planes = tensor(w.getPlanes()).getShape(), m = w.getM();
+        return planes[1] * m[0] * m[1] * planes[2] * regionOps(w.getEpilogue());
+      })
       .Default([](Operation *) { return int64_t(0); });
 }
 
@@ -81,6 +90,7 @@ int64_t tensorBytes(RankedTensorType type) {
   case WeightLayout::dense:
     return type.getNumElements() * size;
   case WeightLayout::panel16:
+  case WeightLayout::diagonal_panel16:
     return padded(shape[0]) * trailing(1) * size;
   case WeightLayout::gated_panel16:
     return 2 * padded(shape[0] / 2) * trailing(1) * size;
@@ -92,12 +102,29 @@ int64_t tensorBytes(RankedTensorType type) {
   return 0;
 }
 
+/// The share of its pictures that a slab of a Winograd convolution touches; 1 for all other ops.
+static double slabShare(Operation *op) {
+  auto share = [](Value planes, Value picture, ArrayRef<int64_t> m, int64_t border) {
+    ArrayRef<int64_t> p = tensor(picture).getShape();
+    return static_cast<double>(tensor(planes).getDimSize(1) * m[0] * m[1]) / static_cast<double>(p[0] * (p[1] - border) * (p[2] - border));
+  };
+  return llvm::TypeSwitch<Operation *, double>(op)
+      .Case([&](kernel::WinogradInputOp w) { return share(w.getResult(), w.getX(), w.getM(), 2); })
+      .Case([&](kernel::WinogradOutputOp w) { return share(w.getPlanes(), w.getResult(), w.getM(), 0); })
+      .Default([](Operation *) { return 1.0; });
+}
+
 int64_t kernelBytes(Operation *op) {
   llvm::SmallPtrSet<Value, 8> seen;
   int64_t bytes = 0;
+  const double share = slabShare(op);
+  if (auto output = dyn_cast<kernel::WinogradOutputOp>(op); output && output.getInto())
+    seen.insert(output.getInto()); // the result's own place, not read
   auto add = [&](Value value) {
-    if (seen.insert(value).second)
-      bytes += tensorBytes(tensor(value));
+    if (!seen.insert(value).second)
+      return;
+    bool picture = tensor(value).getRank() == 4; // planes have three dimensions, biases one
+    bytes += static_cast<int64_t>(static_cast<double>(tensorBytes(tensor(value))) * (picture ? share : 1.0));
   };
   for (Value operand : op->getOperands())
     add(operand);

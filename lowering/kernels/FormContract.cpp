@@ -17,12 +17,15 @@ struct Contraction {
   SmallVector<AffineMap> maps;
   SmallVector<int64_t> strides = {1, 1};
   bool gated = false;
+  ArrayRef<int64_t> loraBlocks = {};
 };
 } // namespace
 
 static Value build(OpBuilder &b, Location where, RankedTensorType result, const Contraction &c, ScalarBody epilogue) {
   auto op = kernel::ContractOp::create(b, where, result, c.form, c.a, c.weight, c.loraA, c.loraB, c.loraScale, c.extras, b.getAffineMapArrayAttr(c.maps),
                                        c.strides, c.gated);
+  if (!c.loraBlocks.empty())
+    op.setLoraBlocks(c.loraBlocks);
   Block &block = op.getEpilogue().emplaceBlock();
   for (int i = 0; i < (c.gated ? 2 : 1); ++i)
     block.addArgument(b.getF32Type(), where);
@@ -43,10 +46,10 @@ static Value addBiasToAccumulator(OpBuilder &b, Location where, ValueRange args)
   return args.size() > 1 ? arith::AddFOp::create(b, where, args[0], args[1]).getResult() : args[0];
 }
 
-static void setLora(Former &f, Contraction &c, Value a, Value loraB, Value scale, WeightLayout layout) {
+static void setLora(Former &f, Contraction &c, Value a, Value loraB, Value scale, WeightLayout layout, ArrayRef<int64_t> shape) {
   Type f32 = f.b.getF32Type();
   c.loraA = f.weights.get(a, shapeOf(a), WeightLayout::panel16, f32);
-  c.loraB = f.weights.get(loraB, shapeOf(loraB), layout, f32);
+  c.loraB = f.weights.get(loraB, shape, layout, f32);
   c.loraScale = f.weights.dense(scale);
 }
 
@@ -87,7 +90,12 @@ Value Former::form(nn::LoraLinearOp op) {
   Contraction c;
   c.a = operand(op.getX());
   c.weight = weights.get(op.getWeight(), shapeOf(op.getWeight()), WeightLayout::panel16);
-  setLora(*this, c, op.getA(), op.getB(), op.getScale(), WeightLayout::panel16);
+  if (op.getBlocks()) { // merged linears: the factors of each at its place on the diagonal
+    c.loraBlocks = *op.getBlocks();
+    setLora(*this, c, op.getA(), op.getB(), op.getScale(), WeightLayout::diagonal_panel16, {type.getShape().back(), shapeOf(op.getA())[0]});
+  } else {
+    setLora(*this, c, op.getA(), op.getB(), op.getScale(), WeightLayout::panel16, shapeOf(op.getB()));
+  }
   if (op.getBias())
     addBias(b, c, operand(op.getBias()), type.getRank());
   return build(b, op.getLoc(), type, c, [&](OpBuilder &in, ValueRange args) { return addBiasToAccumulator(in, op.getLoc(), args); });
@@ -103,7 +111,7 @@ Value Former::form(nn::GatedLinearOp op) {
   c.a = operand(op.getX());
   c.weight = weights.get(op.getWeight(), shapeOf(op.getWeight()), WeightLayout::gated_panel16);
   if (op.getA())
-    setLora(*this, c, op.getA(), op.getB(), op.getScale(), WeightLayout::gated_panel16);
+    setLora(*this, c, op.getA(), op.getB(), op.getScale(), WeightLayout::gated_panel16, shapeOf(op.getB()));
   if (op.getBias()) {
     // One bias vector, read twice: the gate's half starts N further.
     Value bias = operand(op.getBias());

@@ -78,7 +78,9 @@ private:
       add(map.getInputs(), map.getMaps(), 0, map.getZeroOutsideAttr());
     if (auto contract = dyn_cast<kernel::ContractOp>(op); contract && !contract.getExtras().empty())
       add(contract.getExtras(), contract.getMaps(), contract.getExtras().getBeginOperandIndex(), {});
-    if (auto output = dyn_cast<kernel::WinogradOutputOp>(op); output && !output.getExtras().empty())
+    if (auto output = dyn_cast<kernel::WinogradOutputOp>(op); output && output.getInto())
+      pairs.push_back(b.getI64ArrayAttr({static_cast<int64_t>(output.getIntoMutable().begin()->getOperandNumber()), 0}));
+    else if (output && !output.getExtras().empty())
       add(output.getExtras(), output.getMaps(), output.getExtras().getBeginOperandIndex(), {});
     return pairs.empty() ? ArrayAttr() : b.getArrayAttr(pairs);
   }
@@ -101,6 +103,9 @@ private:
     def->setAttr("source", defs_.getStringAttr(sourceText(op->getLoc())));
     if (ArrayAttr pairs = inplacePairs(op))
       def->setAttr("inplace", pairs);
+    // What earlier slabs wrote must be where this one writes.
+    if (auto output = dyn_cast<kernel::WinogradOutputOp>(op); output && output.getInto())
+      def->setAttr("tied", defs_.getI64IntegerAttr(output.getIntoMutable().begin()->getOperandNumber()));
     return def;
   }
 

@@ -113,6 +113,7 @@ def HbSelectWinograd : Pass<"hb-select-winograd", "::mlir::func::FuncOp"> {
   let description = [{
     A stride-1 3x3 contraction of even output size becomes input transform, one product per plane, and output transform; the
     epilogue moves to the output transform. Tiles of 4x2 are taken with `large-tiles` and in modules with `nn.math = "fast"`.
+    Large pictures go in slabs of rows of tiles, one after the other through the same planes: these stay small in memory and in the caches.
 
     ```mlir
     // Before.
@@ -142,9 +143,66 @@ def HbSelectWinograd : Pass<"hb-select-winograd", "::mlir::func::FuncOp"> {
   }];
   let options = [
     Option<"leastChannels", "least-channels", "int64_t", "64", "Channels, in and out, from which the transforms pay">,
-    Option<"mostPlaneMiB", "most-plane-mib", "int64_t", "128", "Size of all planes of one convolution, in MiB, above which it stays direct">,
+    Option<"mostPlaneMiB", "most-plane-mib", "int64_t", "16", "Size of the planes of one slab, in MiB: larger pictures go slab by slab; 0 leaves all convolutions direct">,
     Option<"largeTiles", "large-tiles", "bool", "false", "Tiles of 4x2 where they fit: fewer products, 1.7 times the rounding error of 2x2">,
   ];
+  let dependentDialects = ["::hb::kernel::KernelDialect", "::mlir::arith::ArithDialect"];
+}
+
+def HbNarrowStorage : Pass<"hb-narrow-storage", "::mlir::func::FuncOp"> {
+  let summary = "stores activations and weights between kernels in f16 or bf16";
+  let description = [{
+    Every kernel reads what is stored as f32, computes in f32 and rounds once, to nearest even, what it stores: behind its epilogue, not
+    between its steps. Weights of contractions that the checkpoint stores in f32 or f64 are packed in the narrow type; those stored in 16
+    bits stay as they are.
+
+    These stay f32: the entry's inputs and outputs and the element-wise steps between them and the network (samplers, layouts), values
+    that loops carry, tensors of at most two axes (one vector per sample), statistics, Winograd planes, arguments of sine and cosine,
+    masks of attention, tables, biases and scales of norms, and LoRA factors. So do the activations of entries that only score (no result
+    has more than two axes): their results are few numbers, in which rounding errors do not average out. The module's `nn.wide_scopes` are
+    for networks whose activations exceed the type's range: what is computed with their weights, and from that, stays f32.
+
+    ```mlir
+    // Before.
+    module attributes {nn.dtype = "bf16"} {
+      func.func @f(%x: tensor<1x64x32xf32>, %g: tensor<32xf32>) -> tensor<1x64x16xf32> {
+        %w = kernel.weight [#kernel.source<"unet", "to_q.weight", tensor<32x32xf32>>] : tensor<32x32xf32, #kernel.packed<panel16>>
+        %v = kernel.weight [#kernel.source<"unet", "to_out.weight", tensor<16x32xf16>>] : tensor<16x32xf16, #kernel.packed<panel16>>
+        %y = kernel.contract linear a(%x : tensor<1x64x32xf32>) weight(%w : tensor<32x32xf32, #kernel.packed<panel16>>)
+             extras(%g : tensor<32xf32>) {maps = [affine_map<(d0, d1, d2) -> (d2)>]} -> tensor<1x64x32xf32> {
+        ^bb0(%acc: f32, %b: f32):
+          %s = arith.addf %acc, %b : f32
+          kernel.yield %s : f32
+        }
+        %z = kernel.contract linear a(%y : tensor<1x64x32xf32>) weight(%v : tensor<16x32xf16, #kernel.packed<panel16>>) {maps = []} -> tensor<1x64x16xf32> {
+        ^bb0(%acc: f32):
+          kernel.yield %acc : f32
+        }
+        return %z : tensor<1x64x16xf32>
+      }
+    }
+    // After.
+    module attributes {nn.dtype = "bf16"} {
+      func.func @f(%x: tensor<1x64x32xf32>, %g: tensor<32xf32>) -> tensor<1x64x16xf32> {
+        %w = kernel.weight [#kernel.source<"unet", "to_q.weight", tensor<32x32xf32>>] : tensor<32x32xbf16, #kernel.packed<panel16>>
+        %v = kernel.weight [#kernel.source<"unet", "to_out.weight", tensor<16x32xf16>>] : tensor<16x32xf16, #kernel.packed<panel16>>
+        %y = kernel.contract linear a(%x : tensor<1x64x32xf32>) weight(%w : tensor<32x32xbf16, #kernel.packed<panel16>>)
+             extras(%g : tensor<32xf32>) {maps = [affine_map<(d0, d1, d2) -> (d2)>]} -> tensor<1x64x32xbf16> {
+        ^bb0(%acc: f32, %b: f32):
+          %s = arith.addf %acc, %b : f32
+          %t = arith.truncf %s : f32 to bf16
+          kernel.yield %t : bf16
+        }
+        %z = kernel.contract linear a(%y : tensor<1x64x32xbf16>) weight(%v : tensor<16x32xf16, #kernel.packed<panel16>>) {maps = []} -> tensor<1x64x16xf32> {
+        ^bb0(%acc: f32):
+          kernel.yield %acc : f32
+        }
+        return %z : tensor<1x64x16xf32>
+      }
+    }
+    ```
+  }];
+  let options = [Option<"dtype", "dtype", "std::string", "", "bf16 or f16; when empty the module's nn.dtype, without which nothing is narrowed">];
   let dependentDialects = ["::hb::kernel::KernelDialect", "::mlir::arith::ArithDialect"];
 }
 

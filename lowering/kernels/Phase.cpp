@@ -14,6 +14,7 @@ void buildKernelsPhase(OpPassManager &passes, const KernelsOptions &options) {
   passes.addNestedPass<func::FuncOp>(createHbFusePrologues());
   if (options.winograd)
     passes.addNestedPass<func::FuncOp>(createHbSelectWinograd());
+  passes.addNestedPass<func::FuncOp>(createHbNarrowStorage());
   passes.addPass(createHbOutlineKernels());
 }
 

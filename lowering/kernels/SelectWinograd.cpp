@@ -4,6 +4,8 @@
 #include "lowering/kernels/MapBuilder.h"
 #include "lowering/kernels/Passes.h"
 
+#include "mlir/IR/IRMapping.h"
+
 using namespace mlir;
 
 namespace hb {
@@ -49,17 +51,30 @@ struct SelectWinograd : impl::HbSelectWinogradBase<SelectWinograd> {
     for (const Tiling &t : kTilings) {
       if (out[1] % t.rows || out[2] % t.columns || (t.large && !large_))
         continue;
-      int64_t tiles = out[0] * (out[1] / t.rows) * (out[2] / t.columns), points = (t.rows + 2) * (t.columns + 2);
-      if (points * tiles * std::max(weight[0], weight[1]) * 4 <= mostPlaneMiB << 20)
+      if (mostPlaneMiB > 0)
         return &t;
     }
     return nullptr;
   }
 
-  static void rewrite(kernel::ContractOp op, const Tiling &t) {
+  /// Rows of tiles in one slab: as many as keep its planes below the limit, in slabs of one size where the rows can be divided so.
+  int64_t slabRows(const Tiling &t, int64_t rows, int64_t columns, int64_t channels) const {
+    int64_t rowBytes = (t.rows + 2) * (t.columns + 2) * columns * channels * 4;
+    int64_t most = std::max<int64_t>(1, (mostPlaneMiB << 20) / rowBytes);
+    if (rows <= most)
+      return rows;
+    int64_t slabs = (rows + most - 1) / most;
+    for (int64_t equal = slabs; equal <= 2 * slabs; ++equal)
+      if (rows % equal == 0)
+        return rows / equal;
+    return (rows + slabs - 1) / slabs;
+  }
+
+  void rewrite(kernel::ContractOp op, const Tiling &t) {
     auto stored = op.getWeight().getDefiningOp<kernel::WeightOp>();
     ArrayRef<int64_t> weight = shapeOf(op.getWeight()), out = shapeOf(op.getResult());
-    int64_t planes = (t.rows + 2) * (t.columns + 2), tiles = out[0] * (out[1] / t.rows) * (out[2] / t.columns);
+    int64_t planes = (t.rows + 2) * (t.columns + 2), tileColumns = out[2] / t.columns, rows = out[0] * (out[1] / t.rows);
+    int64_t slab = slabRows(t, rows, tileColumns, std::max(weight[0], weight[1]));
     OpBuilder b(stored);
     Type f32 = b.getF32Type();
     auto packed = kernel::PackedAttr::get(b.getContext(), t.layout);
@@ -68,17 +83,26 @@ struct SelectWinograd : impl::HbSelectWinogradBase<SelectWinograd> {
     b.setInsertionPoint(op);
     Location where = op.getLoc();
     int64_t m[] = {t.rows, t.columns};
-    Value input = kernel::WinogradInputOp::create(b, where, RankedTensorType::get({planes, tiles, weight[1]}, f32), op.getA(), m);
-    auto productType = RankedTensorType::get({planes, tiles, weight[0]}, f32);
-    auto product = kernel::ContractOp::create(b, where, productType, kernel::ContractForm::planes, input, transformed, Value(), Value(), Value(), ValueRange(),
-                                              b.getArrayAttr({}));
-    Block &block = product.getEpilogue().emplaceBlock();
-    Value sum = block.addArgument(f32, where);
-    OpBuilder inner = OpBuilder::atBlockBegin(&block);
-    kernel::YieldOp::create(inner, where, sum);
-    auto output = kernel::WinogradOutputOp::create(b, where, op.getType(), product.getResult(), op.getExtras(), op.getMaps(), m);
-    output.getEpilogue().takeBody(op.getEpilogue());
-    op.replaceAllUsesWith(output.getResult());
+    Value result;
+    for (int64_t begin = 0; begin < rows; begin += slab) {
+      int64_t tiles = std::min(slab, rows - begin) * tileColumns;
+      Value first;
+      if (slab < rows) // a number in memory, so that all slabs share their kernels
+        first = kernel::ConstantOp::create(b, where, RankedTensorType::get({}, b.getI64Type()), DenseElementsAttr::get(RankedTensorType::get({}, b.getI64Type()), begin));
+      Value input = kernel::WinogradInputOp::create(b, where, RankedTensorType::get({planes, tiles, weight[1]}, f32), op.getA(), first, m);
+      auto productType = RankedTensorType::get({planes, tiles, weight[0]}, f32);
+      auto product = kernel::ContractOp::create(b, where, productType, kernel::ContractForm::planes, input, transformed, Value(), Value(), Value(), ValueRange(),
+                                                b.getArrayAttr({}));
+      Block &block = product.getEpilogue().emplaceBlock();
+      Value sum = block.addArgument(f32, where);
+      OpBuilder inner = OpBuilder::atBlockBegin(&block);
+      kernel::YieldOp::create(inner, where, sum);
+      auto output = kernel::WinogradOutputOp::create(b, where, op.getType(), product.getResult(), first, result, op.getExtras(), op.getMaps(), m);
+      IRMapping none;
+      op.getEpilogue().cloneInto(&output.getEpilogue(), none);
+      result = output.getResult();
+    }
+    op.replaceAllUsesWith(result);
     op.erase();
     if (stored->use_empty())
       stored->erase();

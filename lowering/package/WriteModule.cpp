@@ -1,5 +1,6 @@
 // The module file: header, then 64-byte-aligned blobs (constants, code).
 #include "lowering/kernels/FastMath.h"
+#include "lowering/kernels/NarrowStorage.h"
 #include "lowering/package/Commands.h"
 #include "lowering/package/KernelShape.h"
 #include "lowering/package/WriteModule.h"
@@ -76,6 +77,7 @@ json moduleHeader(ModuleOp module, llvm::ArrayRef<CodeBlob> code, const PackageI
                  {"kernel_abi", HB_KERNEL_ABI_VERSION},
                  {"compiler", info.compiler},
                  {"flags", info.flags},
+                 {"dtype", storageDtype(module).str()},
                  {"math", allowsFastMath(module) ? "fast" : "strict"},
                  {"model", {{"kind", info.modelKind}, {"path", info.modelPath}, {"class", info.modelClass}}},
                  {"adapters", info.adapters},

@@ -26,6 +26,13 @@ void Planner::number(mlir::Block &block) {
   }
 }
 
+Value Planner::tiedOperand(Operation *op) {
+  auto launch = dyn_cast_if_present<kernel::LaunchOp>(op);
+  kernel::DefOp def = launch ? kernels_.lookup(launch.getKernel()) : kernel::DefOp();
+  auto tied = def ? def->getAttrOfType<IntegerAttr>("tied") : IntegerAttr();
+  return tied ? launch.getOperands()[tied.getInt()] : Value();
+}
+
 Value Planner::root(Value value) {
   auto [entry, isNew] = roots_.try_emplace(value, value);
   if (!isNew)
@@ -33,6 +40,8 @@ Value Planner::root(Value value) {
   Value found = value;
   if (auto view = value.getDefiningOp<kernel::ViewOp>())
     found = root(view.getX());
+  if (Value tied = tiedOperand(value.getDefiningOp()))
+    found = root(tied);
   // Results of a loop live where its carried values live.
   if (auto repeat = value.getDefiningOp<nn::RepeatOp>())
     found = repeat.getBody().front().getArgument(cast<OpResult>(value).getResultNumber() + 1);
@@ -59,6 +68,8 @@ int64_t Planner::lastUse(Value value) {
         todo.push_back(view.getResult());
         continue;
       }
+      if (tiedOperand(user) == next)
+        todo.push_back(user->getResult(0));
       // A yield reads when its loop's body ends, which is also when the carried places are written.
       last = std::max(last, isa<nn::YieldOp>(user) && user->getBlock() == home ? times_[user->getParentOp()].end : useTime(user, home));
     }
@@ -123,7 +134,7 @@ int Planner::takeOver(kernel::LaunchOp launch, unsigned result) {
 void Planner::placeLaunch(kernel::LaunchOp launch) {
   int64_t now = times_[launch].begin;
   for (OpResult result : launch.getResults()) {
-    if (homes_.count(result))
+    if (homes_.count(result) || root(result) != result)
       continue;
     int block = takeOver(launch, result.getResultNumber());
     if (block >= 0)

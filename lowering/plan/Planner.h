@@ -31,6 +31,8 @@ private:
   // Numbering and lifetimes.
   void number(mlir::Block &block);
   mlir::Value root(mlir::Value value);
+  /// The operand in whose place a launch must leave its (only) result, or null: `tied` of its kernel.def.
+  mlir::Value tiedOperand(mlir::Operation *op);
   int64_t lastUse(mlir::Value value);
   int64_t useTime(mlir::Operation *user, mlir::Block *home);
 

@@ -56,8 +56,10 @@ std::string contractText(kernel::ContractOp op) {
   text += prologueText(op);
   if (op.getGated())
     text += "; value and gate halves are computed side by side, the wide intermediate is never stored";
-  if (op.getLoraA())
-    text += llvm::formatv("; adapters of rank up to {0} are one more segment of the same sum", cast<RankedTensorType>(op.getLoraA().getType()).getDimSize(0)).str();
+  if (op.getLoraA()) {
+    const int64_t rank = cast<RankedTensorType>(op.getLoraA().getType()).getDimSize(0), merged = op.getLoraBlocks() ? static_cast<int64_t>(op.getLoraBlocks()->size()) : 1;
+    text += llvm::formatv("; adapters of rank up to {0}{1} are one more segment of the same sum", rank / merged, merged > 1 ? llvm::formatv(" on each of {0} merged linears", merged).str() : "").str();
+  }
   return text + epilogueText(op.getEpilogue(), op.getExtras().size());
 }
 

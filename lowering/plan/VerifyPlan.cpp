@@ -105,6 +105,10 @@ private:
     for (unsigned i = 0; i < type.getNumInputs(); ++i)
       if (!read(op, bindings[i], numbers[i], i))
         return false;
+    // A kernel that writes a part of its result relies on what is already there.
+    if (auto tied = def->getAttrOfType<IntegerAttr>("tied"))
+      if (unsigned operand = tied.getInt(); operand >= type.getNumInputs() || bindings[operand] != bindings[type.getNumInputs()])
+        return fail(op, "the result in the place of operand " + Twine(operand), "another place");
     for (unsigned r = type.getNumInputs(); r < bindings.size(); ++r) {
       for (unsigned other = 0; other < r; ++other)
         if (overlap(bindings[other], bindings[r]) && !mayShare(def, other, r - type.getNumInputs(), bindings[other] == bindings[r]))

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -22,16 +23,30 @@ std::string folderOf(const std::string &path) {
 
 AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
   struct stat info;
-  if (::stat(path_.c_str(), &info) == 0 && S_ISDIR(info.st_mode))
+  bool exists = ::stat(path_.c_str(), &info) == 0;
+  if (exists && S_ISDIR(info.st_mode))
     fail("a folder of that name");
+  if (exists && !S_ISREG(info.st_mode)) { // /dev/null, /dev/stdout, a pipe: a rename would put a file in its place
+    descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CLOEXEC);
+    if (descriptor_ < 0)
+      fail(std::strerror(errno));
+    return;
+  }
+  // Through a link to the file itself, which may be on another disk; the link stays.
+  if (char *target = exists ? ::realpath(path_.c_str(), nullptr) : nullptr) {
+    path_ = target;
+    std::free(target);
+  }
   // The process id and a counter keep two writers of one target apart; O_EXCL settles what is left.
   static std::atomic<unsigned> counter{0};
   for (int attempt = 0; attempt < 100; ++attempt) {
     std::string name = "." + baseName(path_).substr(0, 180) + "." + std::to_string(::getpid()) + "-" + std::to_string(counter++) + ".tmp";
     temporary_ = joinPath(folderOf(path_), name);
     descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (descriptor_ >= 0)
+    if (descriptor_ >= 0) {
+      live_ = LiveFile::unfinished(temporary_);
       return;
+    }
     if (errno != EEXIST)
       break;
   }
@@ -48,6 +63,7 @@ void AtomicFile::discard() noexcept {
   descriptor_ = -1;
   if (!temporary_.empty())
     ::unlink(temporary_.c_str());
+  live_ = {};
   temporary_.clear();
 }
 
@@ -78,8 +94,11 @@ void AtomicFile::commit() {
   descriptor_ = -1;
   if (closed != 0)
     fail(std::strerror(errno));
+  if (temporary_.empty()) // a device or a pipe has everything already
+    return;
   if (::rename(temporary_.c_str(), path_.c_str()) != 0)
     fail(std::strerror(errno));
+  live_ = {};
   temporary_.clear();
   // The rename itself lives in the folder. Failure here is no failure of the file: some file systems cannot sync folders.
   int folder = ::open(folderOf(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -1,6 +1,8 @@
 // Output files that appear whole or not at all.
 #pragma once
 
+#include "runtime/base/LiveFiles.h"
+
 #include <cstdint>
 #include <span>
 #include <string>
@@ -10,7 +12,7 @@ namespace hb {
 
 /// Writes to a temporary name in the target's folder; `commit` flushes to disk and renames. Without a commit (an error, an
 /// exception, a return) the temporary file is removed and whatever was at the target's place before is untouched.
-/// Every failure throws HB0901 naming the target.
+/// What is no regular file (a device, a pipe) is written as it stands. Every failure throws HB0901 naming the target.
 class AtomicFile {
 public:
   explicit AtomicFile(std::string path);
@@ -31,6 +33,7 @@ private:
   void discard() noexcept;
 
   std::string path_, temporary_;
+  LiveFile live_;
   int descriptor_ = -1;
   uint64_t position_ = 0;
 };

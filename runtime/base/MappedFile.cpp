@@ -1,6 +1,7 @@
 #include "runtime/base/MappedFile.h"
 
 #include "runtime/base/Error.h"
+#include "runtime/base/Memory.h"
 #include "runtime/base/Text.h"
 
 #include <cerrno>
@@ -60,19 +61,25 @@ MappedFile::MappedFile(const std::string &path) : path_(path) {
   if (file.size() == 0)
     return; // an empty mapping is an error of mmap, not of the file
   void *data = file.size() > SIZE_MAX ? MAP_FAILED : ::mmap(nullptr, static_cast<size_t>(file.size()), PROT_READ, MAP_PRIVATE, file.descriptor(), 0);
+  if (data == MAP_FAILED && errno == ENOMEM) {
+    MemoryLimit limit = availableMemory();
+    throw Error(903, printable(path, 1024), std::to_string(file.size()) + " bytes of address space", std::to_string(limit.bytes) + " available (" + limit.source + ")", "raise the limit");
+  }
   if (data == MAP_FAILED)
     failRead(path, std::string("it could not be mapped: ") + std::strerror(errno));
   data_ = static_cast<const std::byte *>(data);
   size_ = file.size();
+  live_ = LiveFile::mapped(printable(path, 1000), data, static_cast<size_t>(size_));
 }
 
 MappedFile::MappedFile(MappedFile &&other) noexcept
-    : path_(std::move(other.path_)), data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+    : path_(std::move(other.path_)), data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)), live_(std::move(other.live_)) {}
 
 MappedFile &MappedFile::operator=(MappedFile &&other) noexcept {
   std::swap(path_, other.path_);
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
+  std::swap(live_, other.live_);
   return *this;
 }
 

@@ -1,6 +1,8 @@
 // A file mapped read-only into memory.
 #pragma once
 
+#include "runtime/base/LiveFiles.h"
+
 #include <cstdint>
 #include <span>
 #include <string>
@@ -10,11 +12,11 @@ namespace hb {
 /// Maps a regular file; empty files are valid and have size 0. Movable, unmaps on destruction.
 ///
 /// Pages are shared with every other process that maps the file and cost no private memory. A file that another process
-/// shortens while it is mapped ends this process (SIGBUS), as with every mapping; checkpoints are replaced by rename.
+/// shortens while it is mapped ends this process with SIGBUS, as with every mapping (see Process.h): replace checkpoints by renaming.
 class MappedFile {
 public:
   MappedFile() = default;
-  /// Throws HB0902 when the file does not exist, is no regular file or cannot be read.
+  /// Throws HB0902 when the file does not exist, is no regular file or cannot be read, HB0903 when no address space is left.
   explicit MappedFile(const std::string &path);
   MappedFile(MappedFile &&other) noexcept;
   MappedFile &operator=(MappedFile &&other) noexcept;
@@ -28,6 +30,7 @@ private:
   std::string path_;
   const std::byte *data_ = nullptr;
   uint64_t size_ = 0;
+  LiveFile live_;
 };
 
 /// An open descriptor of a regular file for reading at offsets without a mapping; closes on destruction.

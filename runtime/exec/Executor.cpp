@@ -21,8 +21,9 @@ double threadCpuSeconds() {
 
 Executor::Executor(const Module &module, const Program &program, const CodeLibrary &code, WeightStore &weights, ThreadPool &pool)
     : module_(module), program_(program), code_(code), weights_(weights), pool_(pool) {
+  // The arena comes first: a program that cannot fit says so before minutes are spent on packing.
+  arena_ = AlignedBuffer(program.arenaBytes, module.path() + ": " + program.name, "the plan's arena");
   weights_.prepare(program);
-  arena_ = AlignedBuffer(program.arenaBytes);
   steps_ = flatten(program.commands);
 }
 

@@ -51,7 +51,7 @@ void ProgramTensors::load(const SafetensorsFile &file) {
     const TensorInfo *info = file.find(spec.name);
     if (!info)
       continue; // its default is in place
-    AlignedBuffer buffer(spec.byteSize());
+    AlignedBuffer buffer(spec.byteSize(), program_.name, "the input '" + spec.name + "'");
     if (info->dtype == spec.dtype)
       std::memcpy(buffer.data(), file.data(*info).data(), spec.byteSize());
     else
@@ -68,7 +68,7 @@ void ProgramTensors::set(const std::string &name, const void *data, uint64_t byt
   checkRange(spec, data, program_.name + ":" + name);
   AlignedBuffer &buffer = inputs_[name];
   if (!buffer)
-    buffer = AlignedBuffer(bytes);
+    buffer = AlignedBuffer(bytes, program_.name, "the input '" + name + "'");
   std::memcpy(buffer.data(), data, bytes);
 }
 
@@ -76,7 +76,7 @@ void ProgramTensors::allocateOutputs() {
   if (!outputs_.empty())
     return;
   for (const TensorSpec &spec : program_.outputs)
-    outputs_.emplace_back(spec.byteSize());
+    outputs_.emplace_back(spec.byteSize(), program_.name, "the output '" + spec.name + "'");
 }
 
 void ProgramTensors::bind(Executor &executor) const {

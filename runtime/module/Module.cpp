@@ -17,6 +17,7 @@ std::optional<WeightLayout> parseWeightLayout(std::string_view name) {
   static constexpr std::pair<std::string_view, WeightLayout> kLayouts[] = {{"dense", WeightLayout::Dense},
                                                                            {"panel16", WeightLayout::Panel16},
                                                                            {"gated_panel16", WeightLayout::GatedPanel16},
+                                                                           {"diagonal_panel16", WeightLayout::DiagonalPanel16},
                                                                            {"winograd_f2", WeightLayout::WinogradF2},
                                                                            {"winograd_f4x2", WeightLayout::WinogradF4x2}};
   for (auto &[text, layout] : kLayouts)

@@ -34,10 +34,10 @@ struct WeightSource {
 };
 
 /// How a weight lies in memory (the `kernel` dialect's WeightLayout; names are the same).
-enum class WeightLayout { Dense, Panel16, GatedPanel16, WinogradF2, WinogradF4x2 };
+enum class WeightLayout { Dense, Panel16, GatedPanel16, DiagonalPanel16, WinogradF2, WinogradF4x2 };
 std::optional<WeightLayout> parseWeightLayout(std::string_view name);
 
-/// A weight as kernels read it: sources one after the other along axis 0, in a layout.
+/// A weight as kernels read it: sources one after the other along axis 0 (DiagonalPanel16: along the diagonal), in a layout.
 struct WeightSpec {
   std::vector<WeightSource> sources;
   WeightLayout layout = WeightLayout::Dense;
@@ -127,6 +127,7 @@ public:
 
   const std::string &path() const { return file_.path(); }
   std::string compiler, modelKind, modelPath, modelClass;
+  std::string dtype; ///< "f32", "bf16" or "f16": how weights and activations are stored (hbc compile --dtype)
   std::string math; ///< "strict" or "fast": what rounding the kernels were chosen for
   std::vector<std::string> flags;
   std::vector<ScopePath> scopes;

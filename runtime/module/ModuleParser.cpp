@@ -44,6 +44,9 @@ public:
       throw Error(404, where(), "kernel interface " + std::to_string(HB_KERNEL_ABI_VERSION), std::to_string(abi), "compile the model again with this version of hbc");
     module_.compiler = root.string("compiler");
     module_.flags = root.has("flags") ? root.strings("flags") : std::vector<std::string>{};
+    module_.dtype = root.string("dtype", "f32");
+    if (module_.dtype != "f32" && module_.dtype != "bf16" && module_.dtype != "f16")
+      root.fail("dtype", "f32, bf16 or f16", module_.dtype);
     module_.math = root.string("math", "strict");
     if (module_.math != "strict" && module_.math != "fast")
       root.fail("math", "strict or fast", module_.math);
@@ -141,23 +144,31 @@ private:
     // A source may carry axes of extent 1 that the weight lacks (a 1×1 convolution used as a linear), so rows and the length and
     // order of the reduction are compared, not the shapes.
     spec.transposed = o.boolean("transposed", false);
-    if (spec.transposed && (spec.layout == WeightLayout::Dense || spec.layout == WeightLayout::GatedPanel16 || spec.shape.size() < 2))
+    if (spec.transposed && (spec.layout == WeightLayout::Dense || spec.layout == WeightLayout::GatedPanel16 || spec.layout == WeightLayout::DiagonalPanel16 || spec.shape.size() < 2))
       o.fail("transposed", "a weight in panels or planes", o.string("layout"));
     // As the sources spell it: rows are axis 1 of a transposed weight.
     std::vector<int64_t> stored = spec.shape;
     if (spec.transposed)
       std::swap(stored[0], stored[1]);
     Rows whole = rowsOf(stored), sum{0, whole.length, whole.taps};
+    const bool diagonal = spec.layout == WeightLayout::DiagonalPanel16;
+    int64_t columns = 0;
     uint64_t elements = 0;
     each(o, "sources", [&](JsonObject s) {
       WeightSource source{s.string("scope"), s.string("key"), dtype(s), shape(s, "shape", dtypeSize(dtype(s)))};
       Rows rows = rowsOf(source.shape);
-      if (spec.layout != WeightLayout::Dense && (rows.length != whole.length || rows.taps != whole.taps))
+      if (spec.layout != WeightLayout::Dense && !diagonal && (rows.length != whole.length || rows.taps != whole.taps))
         s.fail("shape", "rows as the weight's " + o.require("shape").dump(), s.require("shape").dump());
       sum.count += rows.count;
+      columns += rows.length;
       elements += static_cast<uint64_t>(rows.count) * static_cast<uint64_t>(rows.length);
       spec.sources.push_back(std::move(source));
     });
+    if (diagonal && !spec.sources.empty()) { // the rows behind the last source are zero
+      if (columns != whole.length || sum.count > whole.count)
+        o.fail("sources", "sources that fit along the weight's diagonal", std::to_string(sum.count) + " rows and " + std::to_string(columns) + " columns");
+      return spec;
+    }
     if (spec.sources.empty() || elements != static_cast<uint64_t>(whole.count) * static_cast<uint64_t>(whole.length) || (spec.layout != WeightLayout::Dense && sum.count != whole.count))
       o.fail("sources", "sources with as many elements as the weight", std::to_string(elements));
     return spec;

@@ -42,6 +42,7 @@ int64_t packedElements(const WeightSpec &spec) {
   case WeightLayout::Dense:
     return product(spec.shape);
   case WeightLayout::Panel16:
+  case WeightLayout::DiagonalPanel16:
     return roundUp(m.rows, kPanelLanes) * m.k;
   case WeightLayout::GatedPanel16:
     return 2 * roundUp(m.rows / 2, kPanelLanes) * m.k;
@@ -157,6 +158,27 @@ void packPanels(const WeightSpec &spec, std::span<const SourceData> sources, std
   }
 }
 
+/// Every source's rows hold its own columns; the rest of the matrix is zero.
+void packDiagonal(const WeightSpec &spec, std::span<const SourceData> sources, std::byte *target, int64_t begin, int64_t end) {
+  const Matrix all = matrixOf(spec.shape);
+  const int64_t size = static_cast<int64_t>(dtypeSize(spec.dtype)), panelBytes = all.k * kPanelLanes * size;
+  std::memset(target + begin * panelBytes, 0, (end - begin) * panelBytes);
+  std::vector<float> wide;
+  int64_t row = 0, column = 0;
+  for (size_t s = 0; s < sources.size(); ++s) {
+    const Matrix m = matrixOf(spec.sources[s].shape);
+    wide.resize(m.k);
+    for (int64_t r = std::max<int64_t>(0, begin * kPanelLanes - row); r < m.rows && row + r < end * kPanelLanes; ++r) {
+      convertToFloat(sources[s].dtype, sources[s].data + r * m.k * static_cast<int64_t>(dtypeSize(sources[s].dtype)), m.k, wide.data());
+      std::byte *lane = target + (row + r) / kPanelLanes * panelBytes + (row + r) % kPanelLanes * size;
+      for (int64_t k = 0; k < m.k; ++k)
+        convertFromFloat(spec.dtype, &wide[k], 1, lane + (column + k) * kPanelLanes * size);
+    }
+    row += m.rows;
+    column += m.k;
+  }
+}
+
 void packDense(const WeightSpec &spec, std::span<const SourceData> sources, std::byte *target) {
   std::vector<float> wide;
   for (size_t s = 0; s < sources.size(); ++s) {
@@ -225,6 +247,8 @@ void packWeight(const WeightSpec &spec, std::span<const SourceData> sources, std
   case WeightLayout::Panel16:
   case WeightLayout::GatedPanel16:
     return packPanels(spec, sources, target, begin, end);
+  case WeightLayout::DiagonalPanel16:
+    return packDiagonal(spec, sources, target, begin, end);
   case WeightLayout::WinogradF2:
   case WeightLayout::WinogradF4x2:
     return packWinograd(spec, sources, target, begin, end);

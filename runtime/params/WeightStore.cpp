@@ -111,7 +111,7 @@ void WeightStore::pack(const std::vector<size_t> &indices) {
     }
   if (!fresh.empty()) {
     std::vector<uint64_t> offsets = packCacheOffsets(sizes);
-    slabs_.emplace_back(offsets.back());
+    slabs_.emplace_back(offsets.back(), module_.path(), "packed weights");
     for (size_t i = 0; i < fresh.size(); ++i)
       entries_[fresh[i]].memory = slabs_.back().data() + offsets[i];
   }

@@ -17,7 +17,8 @@ namespace hb {
 class AlignedBuffer {
 public:
   AlignedBuffer() = default;
-  explicit AlignedBuffer(uint64_t size);
+  /// `where` and `purpose` are for the message.
+  AlignedBuffer(uint64_t size, const std::string &where, const std::string &purpose);
   std::byte *data() const { return data_.get(); }
   uint64_t size() const { return size_; }
   explicit operator bool() const { return data_ != nullptr; }

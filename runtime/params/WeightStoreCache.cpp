@@ -70,7 +70,7 @@ bool WeightStore::writeCache(const std::string &identity, const Network &network
       while (end < network.weights.size() && offsets[end + 1] - offsets[begin] <= kLotBytes)
         ++end;
       if (lot.size() < offsets[end] - offsets[begin])
-        lot = AlignedBuffer(std::max(offsets[end] - offsets[begin], std::min(kLotBytes, offsets.back())));
+        lot = AlignedBuffer(std::max(offsets[end] - offsets[begin], std::min(kLotBytes, offsets.back())), module_.path(), "weights on their way into the cache");
       for (size_t i = begin; i < end; ++i) {
         const WeightSpec &spec = module_.weights[network.weights[i]];
         work.add(spec, sourcesOf(spec, none), lot.data() + (offsets[i] - offsets[begin]));

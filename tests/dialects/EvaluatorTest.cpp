@@ -84,6 +84,12 @@ TEST(Evaluator, LinearsAndTheirUpdates) {
   Tensor x({1, 2}, {1, 2}), w({2, 2}, {1, 2, 3, 4}), bias({2}, {10, 20}), a({1, 2}, {1, -1}), b({2, 1}, {5, 6}), s({1}, {0.5});
   // x·Wᵀ = [5, 11]; x·Aᵀ = -1, times 0.5, times B = [-2.5, -3].
   expectNear(*lora.run({x, w, bias, a, b, s}).front().elements, {12.5, 28});
+  // Two merged linears with a row each and one row without an adapter: the blocks see their own half of the rank.
+  Program merged("func.func @f(%x: tensor<1x2xf64>, %w: tensor<3x2xf64>, %a: tensor<2x2xf64>, %b: tensor<2x1xf64>, %s: tensor<2xf64>) -> tensor<1x3xf64> {"
+                 " %y = nn.lora_linear %x, %w, lora(%a, %b, %s) {blocks = array<i64: 1, 2>} : (tensor<1x2xf64>, tensor<3x2xf64>, tensor<2x2xf64>,"
+                 " tensor<2x1xf64>, tensor<2xf64>) -> tensor<1x3xf64> return %y : tensor<1x3xf64> }");
+  // x·Aᵀ∘s = [-1·0.5, 3·2]; rows: 5 + 5·(-0.5), 11 + 6·6, 1.
+  expectNear(*merged.run({x, Tensor({3, 2}, {1, 2, 3, 4, 1, 0}), Tensor({2, 2}, {1, -1, 1, 1}), b, Tensor({2}, {0.5, 2})}).front().elements, {2.5, 47, 1});
   Program gated("func.func @f(%x: tensor<1x2xf64>, %w: tensor<2x2xf64>) -> tensor<1x1xf64> {"
                 " %y = nn.gated_linear relu %x, %w : (tensor<1x2xf64>, tensor<2x2xf64>) -> tensor<1x1xf64> return %y : tensor<1x1xf64> }");
   expectNear(*gated.run({x, w}).front().elements, {55});

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Compares hbc and hb-rt with the reference cases below cases/.
+"""Compares hbc and hb-rt with the reference cases below networks, adapters, generate and errors.
 
     check.py --hbc PATH --hb-rt PATH [CASE …]
 
 With --math fast the limits are 20 times torch's own distance, and at least --least-fast of the modules must have kernels that make use of it.
-A case is a folder that holds case.json; CASE is its name relative to cases/, a folder (networks, adapters, generate, errors) or a pattern with *.
+A case is a folder that holds case.json; CASE is its name relative to this folder, a group (networks, adapters, generate, errors) or a pattern with *.
 One line per compared output, then "N passed, M failed" (cases). Exit status 0 when nothing failed. README.md tells what the fields of case.json mean.
 Needs Python 3.9 and numpy.
 """
@@ -28,6 +28,10 @@ def adapter_flags(folder, option, adapter):
         path, colon, scale = a.partition(":")
         out += [option, resolve(folder, path) + colon + scale]
     return out
+
+
+def expected_of(folder, case):
+    return resolve(folder, case.get("expected", "expected.safetensors"))
 
 
 def read_bytes(path):
@@ -82,7 +86,7 @@ def check_entry(folder, case, tools, report):
             report("run", None, None, False, f"exit {rc}, output file {'present' if os.path.exists(result) else 'absent'}: {tail(err)}")
             return False
         written.append(read_bytes(result))
-    ok = compare(limits_of(case, tools), read_safetensors(result), read_safetensors(resolve(folder, "expected.safetensors")), report)
+    ok = compare(limits_of(case, tools), read_safetensors(result), read_safetensors(expected_of(folder, case)), report)
     return same_bits("run", written, tools.threads, report) and ok
 
 
@@ -121,8 +125,8 @@ def check_generate(folder, case, tools, report):
             report("generate", None, None, False, f"exit {rc}, latents {'present' if os.path.exists(latents) else 'absent'}: {tail(err)}")
             return False
         written.append([read_bytes(latents)] + [read_png(p).tobytes() for p in images])
-    ok = compare(case["max_rel_l2"], read_safetensors(latents), read_safetensors(resolve(folder, "expected.safetensors")), report)
-    for i, path in enumerate(images):
+    ok = compare(case["max_rel_l2"], read_safetensors(latents), read_safetensors(expected_of(folder, case)), report)
+    for i, path in enumerate(images if "png" in case else []):
         ok &= check_picture(os.path.basename(path), read_png(path), read_png(resolve(folder, f"expected_{i:03d}.png")), case["png"], report)
     return same_bits("generate", written, tools.threads, report) and ok
 
@@ -199,7 +203,7 @@ def find_cases(root, wanted, fail):
 def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     add_arguments(p)
-    p.add_argument("--root", default=os.path.join(HERE, "cases"), help="folder with the cases")
+    p.add_argument("--root", default=HERE, help="folder with the groups of cases")
     p.add_argument("--least-fast", type=int, default=0, metavar="N", help="with --math fast: fail when fewer modules have kernels that make use of it")
     p.add_argument("--failures", action="store_true", help="print only the lines that are not ok")
     p.add_argument("cases", nargs="*", metavar="CASE")

@@ -1,7 +1,7 @@
 """Random small checkpoints of every network: configs with unusual sizes, the tensors they need, inputs.
 
 The names and shapes are written down here a second time, beside models/*.hb, so that a name wrong in one of them is found. `python3 random_models.py` compares them with the
-checkpoints in models/, which the libraries wrote.
+checkpoints in models/ and pipeline/, which the libraries wrote.
 """
 import glob, json, math, os, sys
 import numpy as np
@@ -258,7 +258,7 @@ def random_unet(rng):
               "use_linear_projection": True}
     b, h, w, t = int(rng.integers(1, 4)), int(rng.integers(5, 25)), int(rng.integers(5, 25)), pick(rng, [1, 5, 31, 77, 80])
     # Angles of the sinusoids are float32 in diffusers and here, and float64 in the evaluator: at time step 999 that alone is 6e-5 of an angle. Small steps and sizes keep the
-    # comparison about everything else; cases/networks has the large ones, with limits that admit both kinds of table.
+    # comparison about everything else; networks/ has the large ones, with limits that admit both kinds of table.
     x = {"sample": normal(rng, b, channels, h, w), "timestep": rng.integers(0, 9, b).astype(np.float32) / 2, "encoder_hidden_states": normal(rng, b, t, context),
          "text_embeds": normal(rng, b, pooled), "time_ids": rng.integers(0, 5, (b, 6)).astype(np.float32)}
     return config, "unet", {"B": b, "H": h, "W": w, "T": t}, x
@@ -380,7 +380,7 @@ def write_case(folder, seed):
 def main():
     """Names and shapes against the libraries' files; the exit status tells."""
     failed = 0
-    for path in sorted(glob.glob(f"{HERE}/models/**/config.json", recursive=True)):
+    for path in sorted(glob.glob(f"{HERE}/models/*/config.json") + glob.glob(f"{HERE}/pipeline/*/config.json")):
         with open(path) as f:
             config = json.load(f)
         folder, stored = os.path.dirname(path), {}

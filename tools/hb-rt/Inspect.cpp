@@ -41,7 +41,7 @@ void inspectModule(const std::string &path, bool json) {
   std::printf("  compiled from %s %s %s\n", module.modelKind.c_str(), module.modelClass.c_str(), module.modelPath.c_str());
   for (const CodeVariant &code : module.code)
     std::printf("  code %s %s, %s\n", code.target.c_str(), code.cpu.c_str(), mebibytes(code.size).c_str());
-  std::printf("  %zu kernels, %zu weights, %s math\n", module.kernels.size(), module.weights.size(), module.math.c_str());
+  std::printf("  %zu kernels, %zu weights, %s math, stored as %s\n", module.kernels.size(), module.weights.size(), module.math.c_str(), module.dtype.c_str());
   for (const AdapterSet &set : module.adapters)
     std::printf("  adapter slots: %zu sites of rank %ld in '%s'\n", set.sites.size(), static_cast<long>(set.rank), set.scope.c_str());
   for (const Program &program : module.programs) {
@@ -70,7 +70,7 @@ nlohmann::ordered_json moduleJson(const Module &module) {
   for (const Program &program : module.programs)
     entries.push_back({{"name", program.name}, {"arena_bytes", program.arenaBytes}, {"lower_bound_bytes", program.lowerBoundBytes}, {"inputs", tensorsJson(program.inputs)}, {"outputs", tensorsJson(program.outputs)}});
   return {{"kind", "module"}, {"bytes", module.fileSize()}, {"compiler", module.compiler}, {"model", {{"kind", module.modelKind}, {"class", module.modelClass}, {"path", module.modelPath}}},
-          {"flags", module.flags}, {"math", module.math}, {"kernels", module.kernels.size()}, {"weights", module.weights.size()}, {"code", code}, {"adapters", adapters}, {"entries", entries}};
+          {"flags", module.flags}, {"dtype", module.dtype}, {"math", module.math}, {"kernels", module.kernels.size()}, {"weights", module.weights.size()}, {"code", code}, {"adapters", adapters}, {"entries", entries}};
 }
 
 void inspectWeights(const std::string &path, bool json) {

@@ -1,12 +1,14 @@
 // hb-rt: runs what hbc compiled. One file per subcommand; this one only dispatches.
 #include "runtime/base/Error.h"
+#include "runtime/base/Process.h"
 #include "tools/hb-rt/Commands.h"
 
 #include <cstdio>
-#include <new>
 #include <vector>
 
 int main(int argc, char **argv) {
+  hb::handleFileSignals();
+  hb::exitWhenOutOfMemory("hb-rt");
   CLI::App app{"Runs modules compiled by hbc: networks, generation, benchmarks.", "hb-rt"};
   app.require_subcommand(1);
   app.set_version_flag("--version", "hb-rt 0.1.0");
@@ -34,9 +36,6 @@ int main(int argc, char **argv) {
   } catch (const hb::Error &error) {
     std::fprintf(stderr, "%s\n", error.what());
     return static_cast<int>(error.exitCode());
-  } catch (const std::bad_alloc &) {
-    std::fprintf(stderr, "error HB0903: memory: expected enough memory; found none left; choose a smaller batch or picture\n");
-    return static_cast<int>(hb::ExitCode::NoMemory);
   } catch (const std::exception &error) {
     std::fprintf(stderr, "error HB0999: internal error: %s\n", error.what());
   }

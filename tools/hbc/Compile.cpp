@@ -7,6 +7,7 @@
 #include "lowering/Dump.h"
 #include "lowering/Pipeline.h"
 #include "lowering/kernels/FastMath.h"
+#include "lowering/kernels/NarrowStorage.h"
 #include "lowering/package/ModelFacts.h"
 #include "lowering/plan/Reports.h"
 #include "runtime/formats/ModelConfig.h"
@@ -14,13 +15,16 @@
 #include "runtime/base/AtomicFile.h"
 #include "runtime/base/Error.h"
 #include "runtime/base/MappedFile.h"
+#include "runtime/base/Text.h"
 
+#include "mlir/IR/Builders.h"
 #include "mlir/IR/MLIRContext.h"
 #include "llvm/Support/raw_ostream.h"
 
 #include <algorithm>
 #include <chrono>
 #include <iostream>
+#include <utility>
 
 namespace hb::tool {
 namespace {
@@ -55,8 +59,9 @@ void print(mlir::ModuleOp module, const std::string &output) {
 /// Flags of later parts of the contract: accepted on the command line, refused here rather than ignored.
 void requireSupported(const CompileOptions &options) {
   auto refuse = [](const char *flag, const std::string &found) { throw Error(712, flag, "an option this version has", found, "leave it out"); };
-  if (options.model.import.dtype != "f32")
-    refuse("--dtype", options.model.import.dtype);
+  for (const std::string &entry : options.model.import.entries)
+    if (options.model.import.dtype != "f32" && (entry.ends_with("_vjp") || entry.ends_with("_and_grad")))
+      refuse("--dtype with --entry", options.model.import.dtype + " with " + entry);
   if (options.lvSamples || options.stopGradInput || !options.truncation.empty())
     refuse("--truncation", "another form of truncation than fixed");
   if (!options.memoryBudget.empty())
@@ -87,6 +92,24 @@ std::vector<x86::X86Target> parseTargets(std::vector<std::string> specs) {
   return targets;
 }
 
+/// Asks for storage in `dtype`, except for networks whose config says that they exceed the range of float16 (diffusers' `force_upcast`, true unless said).
+void storeAs(mlir::ModuleOp module, const std::string &dtype, const std::vector<PackageScope> &scopes) {
+  mlir::Builder b(module.getContext());
+  llvm::SmallVector<mlir::Attribute> wide;
+  for (const PackageScope &scope : scopes) {
+    if (dtype != "f16" || !isFile(joinPath(scope.path, "config.json")))
+      continue;
+    ModelConfig config = ModelConfig::read(scope.path);
+    if (config.root().string("_class_name", "") != "AutoencoderKL" || !config.root().boolean("force_upcast", true))
+      continue;
+    std::cerr << "note: --dtype f16: the activations of " << (scope.name.empty() ? "the network" : printable(scope.name)) << " stay f32, as force_upcast in its config asks\n";
+    wide.push_back(b.getStringAttr(scope.name));
+  }
+  module->setAttr(kDtypeAttribute, b.getStringAttr(dtype));
+  if (!wide.empty())
+    module->setAttr(kWideScopesAttribute, b.getArrayAttr(wide));
+}
+
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 int compile(CompileOptions &options) {
@@ -95,6 +118,8 @@ int compile(CompileOptions &options) {
   // A phase that fails leaves its input and its passes beside the output: hb-opt --run-reproducer runs them again.
   std::string reproducer = options.output.empty() || options.output == "-" ? "" : options.output + ".reproducer.mlir";
   PipelineOptions pipeline{options.stopAfter, options.dumpFolder, reproducer, parseTargets(options.targets)};
+  // The network is imported as it is, in f32: where values are stored narrow is decided when its kernels are known.
+  const std::string dtype = std::exchange(options.model.import.dtype, "f32");
   const std::vector<std::string> &phases = phaseNames();
   if (!options.stopAfter.empty() && std::find(phases.begin(), phases.end(), options.stopAfter) == phases.end())
     throw Error(714, "--stop-after", llvm::join(phases, ", "), options.stopAfter, "");
@@ -109,6 +134,8 @@ int compile(CompileOptions &options) {
   if (options.math == "fast")
     (*module)->setAttr(kMathAttribute, mlir::StringAttr::get(&context, options.math));
   PackageInfo info = modelFacts(*module, options.arguments, import.loraTargets);
+  if (dtype != "f32")
+    storeAs(*module, dtype, info.scopes);
   if (info.modelKind == "pipeline")
     info.pipeline = pipelineSettings(import.model);
   else if (info.modelKind == "component")
@@ -119,7 +146,7 @@ int compile(CompileOptions &options) {
   if (mlir::failed(runPipeline(*module, pipeline, result))) {
     if (!reproducer.empty() && isFile(reproducer))
       std::cerr << "note: " << reproducer << " holds the program at that phase; run it with hb-opt --run-reproducer\n";
-    return static_cast<int>(ExitCode::Internal);
+    return static_cast<int>(diagnostics.exitCode());
   }
   if (!options.stopAfter.empty() && options.stopAfter != "package") {
     print(*module, options.output);

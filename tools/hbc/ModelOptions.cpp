@@ -24,7 +24,7 @@ void ModelOptions::add(CLI::App &command) {
   command.add_option("--width", import.width, "picture width in pixels (pipelines)");
   command.add_option("--height", import.height, "picture height in pixels (pipelines)");
   command.add_option("--batch-size", import.batchSize, "images at once (pipelines)");
-  command.add_option("--dtype", import.dtype, "type of activations: f32, bf16 or f16")->check(CLI::IsMember({"f32", "bf16", "f16"}));
+  command.add_option("--dtype", import.dtype, "type in which weights and activations are stored: f32, bf16 or f16")->check(CLI::IsMember({"f32", "bf16", "f16"}));
   command.add_option("--lora-rank", import.loraRank, "reserve run-time adapter slots of this rank");
   command.add_option("--lora-targets", targets, "comma-separated ends of module paths that take adapters")->delimiter(',')->allow_extra_args(false);
   command.add_option("--config", import.configPath, "config.json of a .hb file");

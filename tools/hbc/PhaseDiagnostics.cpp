@@ -3,11 +3,12 @@
 #include "lowering/kernels/Source.h"
 
 #include <cstdio>
+#include <cstdlib>
+#include <utility>
 
 namespace hb::tool {
-namespace {
 
-mlir::LogicalResult report(mlir::Diagnostic &diagnostic) {
+mlir::LogicalResult PhaseDiagnostics::report(mlir::Diagnostic &diagnostic) {
   std::string message = diagnostic.str(), number = "HB0999";
   // The pass manager's own summary says nothing that the first error has not said.
   if (diagnostic.getSeverity() != mlir::DiagnosticSeverity::Error || message.starts_with("Failures have been detected"))
@@ -18,11 +19,12 @@ mlir::LogicalResult report(mlir::Diagnostic &diagnostic) {
   }
   std::string source = sourceText(diagnostic.getLocation());
   std::fprintf(stderr, "error %s: %s: %s\n", number.c_str(), source.empty() ? "the compiler" : source.c_str(), message.c_str());
+  const ErrorInfo *row = findError(std::atoi(number.c_str() + 2));
+  if (!std::exchange(any_, true) && row)
+    exitCode_ = row->exitCode;
   return mlir::success();
 }
 
-} // namespace
-
-PhaseDiagnostics::PhaseDiagnostics(mlir::MLIRContext &context) : handler_(&context, report) {}
+PhaseDiagnostics::PhaseDiagnostics(mlir::MLIRContext &context) : handler_(&context, [this](mlir::Diagnostic &diagnostic) { return report(diagnostic); }) {}
 
 } // namespace hb::tool

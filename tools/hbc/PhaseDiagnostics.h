@@ -1,6 +1,8 @@
 // Failures of phases in the project's form.
 #pragma once
 
+#include "runtime/base/Error.h"
+
 #include "mlir/IR/Diagnostics.h"
 
 namespace hb::tool {
@@ -10,8 +12,14 @@ namespace hb::tool {
 class PhaseDiagnostics {
 public:
   explicit PhaseDiagnostics(mlir::MLIRContext &context);
+  /// What the first error asks for.
+  ExitCode exitCode() const { return exitCode_; }
 
 private:
+  mlir::LogicalResult report(mlir::Diagnostic &diagnostic);
+
+  bool any_ = false;
+  ExitCode exitCode_ = ExitCode::Internal;
   mlir::ScopedDiagnosticHandler handler_;
 };
 

@@ -2,10 +2,18 @@
 #include "tools/hbc/Commands.h"
 
 #include "runtime/base/Error.h"
+#include "runtime/base/Process.h"
+
+#include "llvm/Support/ErrorHandling.h"
 
 #include <iostream>
+#include <system_error>
 
 int main(int argc, char **argv) {
+  hb::handleFileSignals();
+  // LLVM's frames cannot be unwound: memory that is out ends the process where it is.
+  hb::exitWhenOutOfMemory("hbc");
+  llvm::install_bad_alloc_error_handler([](void *, const char *, bool) { hb::outOfMemory(); });
   CLI::App app{"Compiles diffusion models and their rewards ahead of time."};
   app.set_version_flag("--version", "hbc 0.1.0");
   app.require_subcommand(0, 1);
@@ -33,10 +41,10 @@ int main(int argc, char **argv) {
   } catch (const hb::Error &error) {
     std::cerr << error.what() << "\n";
     return static_cast<int>(error.exitCode());
-  } catch (const std::bad_alloc &) {
-    std::cerr << hb::Error(999, "hbc", "memory", "none left", "").what() << "\n";
-    return static_cast<int>(hb::ExitCode::NoMemory);
   } catch (const std::exception &error) {
+    auto *system = dynamic_cast<const std::system_error *>(&error);
+    if (system && system->code() == std::errc::resource_unavailable_try_again) // a thread whose stack found no room
+      hb::outOfMemory();
     std::cerr << hb::Error(999, "hbc", "", error.what(), "please report the command and this message").what() << "\n";
     return static_cast<int>(hb::ExitCode::Internal);
   }

@@ -99,7 +99,9 @@ std::vector<Tensor> Evaluator::evaluate(Operation &op, ArrayRef<Tensor> in) {
           .Case([&](LinearOp) { return linear(in[0], in[1], optional(2)); })
           .Case([&](LoraLinearOp op) {
             size_t factors = op.getBias() ? 3 : 2;
-            return plus(linear(in[0], in[1], op.getBias() ? &in[2] : nullptr), loraTerm(in[0], in[factors], in[factors + 1], in[factors + 2]));
+            ArrayRef<int64_t> blocks = op.getBlocks().value_or(ArrayRef<int64_t>());
+            Tensor term = loraTerm(in[0], in[factors], in[factors + 1], in[factors + 2], {blocks.data(), blocks.size()}, shapeOf(op.getResult()).back());
+            return plus(linear(in[0], in[1], op.getBias() ? &in[2] : nullptr), term);
           })
           .Case([&](GatedLinearOp op) {
             size_t factors = op.getBias() ? 3 : 2;

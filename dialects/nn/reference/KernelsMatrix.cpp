@@ -50,10 +50,22 @@ Tensor linear(const Tensor &x, const Tensor &w, const Tensor *bias) {
   return {shape, std::move(result)};
 }
 
-Tensor loraTerm(const Tensor &x, const Tensor &a, const Tensor &b, const Tensor &scale) {
+Tensor loraTerm(const Tensor &x, const Tensor &a, const Tensor &b, const Tensor &scale, std::span<const int64_t> blocks, int64_t columns) {
   Tensor inner = linear(x, a, nullptr);
   Tensor scaled = map2(inner, scale, inner.shape, [](double u, double s) { return u * s; });
-  return linear(scaled, b, nullptr);
+  if (blocks.empty())
+    return linear(scaled, b, nullptr);
+  Shape shape = x.shape;
+  shape.back() = columns;
+  std::vector<double> result(elementCount(shape));
+  const int64_t all = scale.shape[0], rank = all / static_cast<int64_t>(blocks.size()), m = elementCount(Shape(shape.begin(), shape.end() - 1));
+  int64_t row = 0;
+  for (size_t block = 0; block < blocks.size(); ++block)
+    for (; row < blocks[block]; ++row)
+      for (int64_t i = 0; i < m; ++i)
+        for (int64_t r = 0; r < rank; ++r)
+          result[i * columns + row] += scaled.data()[i * all + static_cast<int64_t>(block) * rank + r] * b.data()[row * rank + r];
+  return {shape, std::move(result)};
 }
 
 Tensor matmul(const Tensor &a, const Tensor &b, bool transposeA, bool transposeB) {

@@ -61,7 +61,7 @@ public:
     batchIndex = kb.div(pair, heads);
     auto rows = [&](const Operand &operand, int64_t headWidth) {
       Value offset = kb.add(kb.add(kb.mul(batchIndex, operand.strides[0]), kb.mul(head, headWidth * operand.strides[2])), operand.offset);
-      return HeadRows{operand.base, offset, operand.strides[1]};
+      return HeadRows{operand.base, offset, operand.strides[1], operand.element()};
     };
     qRows = rows(q, width);
     kRows = rows(k, width);
@@ -95,6 +95,10 @@ private:
     alphas = piece(laneCount);
     if (op.getMask() && op.getMask().getType().getShape()[1] > 1)
       maskT = piece(blockKeys * laneCount);
+    if (!k.element().isF32())
+      widenedKeys = piece(blockKeys * width);
+    if (!v.element().isF32())
+      widenedValues = piece(blockKeys * valueWidth);
   }
   /// Queries that lie side by side in the scratch arrays: as many lane vectors as a register tile spans.
   struct Group {
@@ -112,11 +116,12 @@ private:
   Value place(const Group &group, int64_t rows, Value row, int64_t panel) { return kb.add(kb.add(kb.mul(group.lane, rows), kb.mul(row, group.panels * lanes)), panel * lanes); }
   Value laneOf(const Group &group, int64_t panel) { return kb.add(group.lane, panel * lanes); }
 
-  /// Fetches `count` rows of `columns` floats from `offset` on. Rows of one head lie far apart, which the hardware does not foresee.
+  /// Fetches `count` rows of `columns` elements from `offset` on. Rows of one head lie far apart, which the hardware does not foresee.
   void fetchRows(const HeadRows &rows, Value offset, int64_t count, int64_t columns, int nearness, bool write = false) {
+    const int64_t line = 64 / (rows.element.getIntOrFloatBitWidth() / 8);
     for (int64_t row = 0; row < count; ++row)
-      for (int64_t at = 0; at < columns; at += 16)
-        kb.prefetch(rows.base, kb.add(offset, row * rows.stride + at), kb.f32(), nearness, write);
+      for (int64_t at = 0; at < columns; at += line)
+        kb.prefetch(rows.base, kb.add(offset, row * rows.stride + at), rows.element, nearness, write);
   }
   /// What all groups of a block share is fetched by the first one.
   void forFirstGroup(const Group &group, const std::function<void()> &body) {
@@ -166,7 +171,32 @@ private:
     forGroups([&](const Group &group) { unpack(group); });
   }
 
+  /// f16 and bf16 rows are read as scalars many times: they are widened once per key block, dense, and read from there.
+  HeadRows widenRows(const HeadRows &source, int64_t step, Value key, int64_t count, int64_t columns, Value target) {
+    kb.loop(0, count, 1, [&](Value row) {
+      Value from = kb.add(source.offset, kb.mul(kb.add(key, row), source.stride)), to = kb.mul(row, columns);
+      fetchRows(source, kb.add(from, 8 * source.stride), 1, columns, /*nearness=*/3);
+      auto element = [&](Value at, int size) { kb.storeRaw(kb.widen(kb.loadRaw(source.base, kb.add(from, kb.mul(at, step)), source.element, size)), target, kb.add(to, at)); };
+      if (step == 1)
+        forLanes(kb, columns, element);
+      else
+        kb.loop(0, columns, 1, [&](Value at) { element(at, 1); });
+    });
+    return {target, kb.mul(key, -columns), columns, kb.f32()}; // row `key` of the tensor is row 0 here
+  }
+
   void keyBlock(Value key, int64_t count) {
+    const HeadRows keySource = kRows, valueSource = vRows;
+    if (widenedKeys)
+      kRows = widenRows(keySource, k.strides[2], key, count, width, widenedKeys);
+    if (widenedValues)
+      vRows = widenRows(valueSource, v.strides[2], key, count, valueWidth, widenedValues);
+    keyBlockOfRows(key, count);
+    kRows = keySource;
+    vRows = valueSource;
+  }
+
+  void keyBlockOfRows(Value key, int64_t count) {
     forGroups([&](const Group &group) {
       if (maskT)
         packMask(group, key, count);
@@ -188,14 +218,18 @@ private:
 
     auto tile = [&](Value first, int64_t rows, ValueRange maximaIn) {
       Value keyRow = kRows.row(kb, kb.add(key, first));
-      auto fetchKeys = [&] { fetchRows(kRows, kb.add(keyRow, tileSize * kRows.stride), rows, width, /*nearness=*/3); };
+      auto fetchKeys = [&] {
+        if (!widenedKeys)
+          fetchRows(kRows, kb.add(keyRow, tileSize * kRows.stride), rows, width, /*nearness=*/3);
+      };
       if (streamed) // all groups: the keys may have left the first-level cache since
         fetchKeys();
       if (std::max(width, valueWidth) <= maxChain)
         forFirstGroup(group, [&] {
           if (!streamed)
             fetchKeys();
-          fetchRows(vRows, kb.add(vRows.offset, kb.mul(kb.add(key, first), vRows.stride)), rows, valueWidth, /*nearness=*/2);
+          if (!widenedValues)
+            fetchRows(vRows, kb.add(vRows.offset, kb.mul(kb.add(key, first), vRows.stride)), rows, valueWidth, /*nearness=*/2);
         });
       auto piece = [&](Value from, int64_t steps) {
         return sumTile(kb, rows, panels, steps, {kRows.base, kb.add(keyRow, from), kRows.stride, 1}, {queryT, place(group, width, from, 0), panels * lanes}, scoreChains);
@@ -320,7 +354,7 @@ private:
   /// The mask of this group and key block, in base 2, with queries on lanes.
   void packMask(const Group &group, Value key, int64_t count) {
     const Operand &mask = kb.operand(op.getMask());
-    HeadRows rows{mask.base, kb.add(maskOffset(mask), kb.mul(key, mask.strides[2])), mask.strides[1]};
+    HeadRows rows{mask.base, kb.add(maskOffset(mask), kb.mul(key, mask.strides[2])), mask.strides[1], kb.f32()};
     packTransposed(group, rows, count, blockKeys, maskT, M_LOG2E);
   }
 
@@ -354,7 +388,7 @@ private:
           columns.push_back(kb.fmul(loadF(outT, at(kb.add(column, index))), inverse));
         SmallVector<Value> rows = transposeLanes(kb, columns);
         for (int64_t row = 0; row < valid; ++row)
-          kb.storeRaw(rows[row], out.base, kb.add(rowOffsets[row], column));
+          kb.store(out, kb.add(rowOffsets[row], column), rows[row]);
       };
       if (valueWidth < lanes) {
         kb.storeRaw(inverse, alphas, kb.i(0)); // the factors as scalars; α is of no use any more
@@ -362,7 +396,7 @@ private:
           for (int64_t row = 0; row < valid; ++row) {
             Value element = kb.loadRaw(outT, kb.add(at(column), row), kb.f32(), 1);
             element = kb.fmul(element, kb.loadRaw(alphas, kb.i(row), kb.f32(), 1));
-            kb.storeRaw(element, out.base, kb.add(rowOffsets[row], column));
+            kb.store(out, kb.add(rowOffsets[row], column), element);
           }
         });
         return;
@@ -390,6 +424,7 @@ private:
   bool single; ///< all keys are one block: nothing to rescale
   int64_t blockRows = 0, scratchBytes = 0;
   Value queryT, outT, scores, maxima, sums, alphas, maskT;
+  Value widenedKeys, widenedValues; ///< null when k or v are f32
   Value batchIndex, head, firstQuery, nextQuery;
   HeadRows qRows, kRows, vRows, outRows;
 };
@@ -398,9 +433,6 @@ private:
 
 FailureOr<Launch> emitAttention(KernelBuilder &kb, Operation *op) {
   auto attention = cast<kernel::AttentionOp>(op);
-  for (Value tensor : {attention.getQ(), attention.getK(), attention.getV(), attention.getResult()})
-    if (!cast<RankedTensorType>(tensor.getType()).getElementType().isF32())
-      return op->emitError("attention works on f32");
   return AttentionEmitter(kb, attention).run();
 }
 

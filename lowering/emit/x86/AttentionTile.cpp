@@ -41,6 +41,7 @@ SmallVector<Value> sumTile(KernelBuilder &kb, int64_t rows, int64_t panels, int6
 
 void turnRows(KernelBuilder &kb, const HeadRows &source, Value firstRow, int64_t count, int64_t columns, Value target, Value offset, int64_t stride, double factor) {
   const int64_t lanes = kb.lanes();
+  const Type element = source.element ? source.element : Type(kb.f32());
   Value factors = kb.splat(factor, lanes), from = source.row(kb, firstRow);
   auto turn = [&](Value lane, int64_t valid) {
     SmallVector<Value> rowOffsets;
@@ -50,7 +51,7 @@ void turnRows(KernelBuilder &kb, const HeadRows &source, Value firstRow, int64_t
     auto window = [&](Value column) {
       SmallVector<Value> rows;
       for (Value rowOffset : rowOffsets)
-        rows.push_back(kb.fmul(kb.loadRaw(source.base, kb.add(rowOffset, column), kb.f32(), lanes), factors));
+        rows.push_back(kb.fmul(kb.widen(kb.loadRaw(source.base, kb.add(rowOffset, column), element, lanes)), factors));
       for (auto [index, vector] : llvm::enumerate(transposeLanes(kb, rows)))
         kb.storeRaw(vector, target, at(kb.add(column, index)));
     };
@@ -58,8 +59,8 @@ void turnRows(KernelBuilder &kb, const HeadRows &source, Value firstRow, int64_t
       // Narrower than a vector: element by element.
       kb.loop(0, columns, 1, [&](Value column) {
         for (int64_t row = 0; row < lanes; ++row) {
-          Value element = kb.fmul(kb.loadRaw(source.base, kb.add(rowOffsets[row], column), kb.f32(), 1), kb.f(factor));
-          kb.storeRaw(element, target, kb.add(at(column), row));
+          Value scaled = kb.fmul(kb.widen(kb.loadRaw(source.base, kb.add(rowOffsets[row], column), element, 1)), kb.f(factor));
+          kb.storeRaw(scaled, target, kb.add(at(column), row));
         }
       });
       return;

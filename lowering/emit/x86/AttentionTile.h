@@ -10,6 +10,7 @@ struct HeadRows {
   Value base;
   Value offset;   ///< of row 0 of this batch and head
   int64_t stride; ///< elements between rows
+  Type element = nullptr; ///< null: f32
 
   Value row(KernelBuilder &kb, Value index) const { return kb.add(offset, kb.mul(index, stride)); }
 };

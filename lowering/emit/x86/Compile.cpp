@@ -96,6 +96,11 @@ bool optimise(llvm::Module &module, llvm::TargetMachine &machine, std::string &e
   return true;
 }
 
+/// HB0901 for the linker's files, which lie where TMPDIR says.
+std::string temporaryFailure(llvm::StringRef path, llvm::StringRef found) {
+  return ("HB0901: " + path + ": expected a file that can be written; found " + found.trim() + "; free space there, or choose another place with TMPDIR").str();
+}
+
 /// A directory of its own for the linker's files, removed with everything in it.
 struct TemporaryDirectory {
   llvm::SmallString<128> path;
@@ -179,7 +184,7 @@ bool linkShared(const std::vector<std::vector<char>> &objects, std::vector<char>
   std::lock_guard<std::mutex> lock(mutex);
   TemporaryDirectory directory;
   if (std::error_code code = llvm::sys::fs::createUniqueDirectory("hb-link", directory.path)) {
-    error = "no temporary directory: " + code.message();
+    error = temporaryFailure(directory.path.str(), code.message());
     return false;
   }
   auto inside = [&](const std::string &name) {
@@ -196,7 +201,7 @@ bool linkShared(const std::vector<std::vector<char>> &objects, std::vector<char>
       file.write(objects[i].data(), objects[i].size());
     file.close();
     if (code || file.has_error()) {
-      error = "cannot write " + path;
+      error = temporaryFailure(path, (code ? code : file.error()).message());
       file.clear_error();
       return false;
     }
@@ -209,7 +214,9 @@ bool linkShared(const std::vector<std::vector<char>> &objects, std::vector<char>
   llvm::raw_string_ostream sink(messages);
   lld::Result result = lld::lldMain(pointers, sink, sink, {{lld::Gnu, &lld::elf::link}});
   if (result.retCode != 0) {
-    error = "the linker failed: " + messages;
+    // A link of our own objects has one way to fail that is not our mistake.
+    error = messages.find("No space left") != std::string::npos || messages.find("too large") != std::string::npos ? temporaryFailure(inside("kernels.so"), messages)
+                                                                                                                   : "the linker failed: " + messages;
     return false;
   }
   auto buffer = llvm::MemoryBuffer::getFile(inside("kernels.so"), /*IsText=*/false, /*RequiresNullTerminator=*/false);

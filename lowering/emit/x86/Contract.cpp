@@ -48,6 +48,8 @@ private:
   SmallVector<Value> rowOffsets(Value row, int rows);
   SmallVector<Value> loraOffsets(Value row, int rows);
   void emitLoraRows(Value first, Value last);
+  /// The LoRA product for some units: with blocks, the terms of those that the units' columns meet.
+  ProductSource loraFor(Value unit, int units);
   /// Where a row that is multiplied starts, from main_.a: in `a`, or in scratch when there is a prologue.
   Value rowOffset(Value row);
   Value operandRowOffset(Value row);
@@ -55,7 +57,7 @@ private:
   LogicalResult prepareRows(Value rowBlock, Value first, Value last);
   void widenPanels(Value firstPanel, int panels, Value firstTerm, Value terms);
   Value scratchAt(int64_t bytes) { return kb_.addressBytes(kb_.scratch, tagBytes_ + bytes); }
-  Value widened() { return scratchAt(tileBytes_ + totalsBytes_ + loraBytes_); }
+  Value widened() { return scratchAt(tileBytes_ + totalsBytes_ + loraBytes_ + stageBytes_); }
   /// Runs `tile` over rows [first, last) of the task, the last M % tileRows rows apart.
   void rowLoop(Value first, Value last, const std::function<void(Value, int)> &tile);
 
@@ -70,7 +72,7 @@ private:
   bool remembers_ = false; ///< a thread keeps what it made of its rows for its next tasks
   bool separate_ = false;                                                    ///< value and gate panels are summed one after the other
   bool widenOnce_ = false;                                                   ///< f16/bf16 panels go through scratch as f32
-  int64_t tileBytes_ = 0, totalsBytes_ = 0, loraBytes_ = 0, panelBytes_ = 0; ///< the parts of scratch, in this order
+  int64_t tileBytes_ = 0, totalsBytes_ = 0, loraBytes_ = 0, stageBytes_ = 0, panelBytes_ = 0; ///< the parts of scratch, in this order
   int64_t tagBytes_ = 0; ///< before them: the rows that scratch holds, where it keeps any (HB_SCRATCH_TAG_BYTES)
   std::optional<RowStaging> staging_;
   int64_t blockChunks_ = 0, blockTerms_ = 0; ///< K goes in blocks of so many chunks, with at most so many terms; 0: as a whole
@@ -176,8 +178,10 @@ void Contraction::choosePartition() {
   panelBytes_ = widenOnce_ ? shape_.panels * (blockTerms_ ? blockTerms_ : main_.terms()) * 64 + prefetchBytes : 0;
   if (op_.hasPrologue())
     staging_.emplace(kb_, op_, m_, partition_.rowBlock, [this](Value row) { return operandRowOffset(row); });
+  else if (!a_.element().isF32())
+    stageBytes_ = Reduction::stageBytes(shape_.rows, main_.length, chunkTerms, chunkMaxTerms);
   tagBytes_ = remembers_ ? HB_SCRATCH_TAG_BYTES : 0;
-  launch_.scratchBytes = tagBytes_ + tileBytes_ + totalsBytes_ + loraBytes_ + panelBytes_ + (staging_ ? staging_->scratchBytes() : 0);
+  launch_.scratchBytes = tagBytes_ + tileBytes_ + totalsBytes_ + loraBytes_ + stageBytes_ + panelBytes_ + (staging_ ? staging_->scratchBytes() : 0);
 }
 
 void Contraction::chooseBlocks() {
@@ -258,6 +262,26 @@ void Contraction::emitLoraRows(Value first, Value last) {
   }
 }
 
+ProductSource Contraction::loraFor(Value unit, int units) {
+  ProductSource source = lora_;
+  auto blocks = op_.getLoraBlocks();
+  if (!blocks)
+    return source;
+  const int64_t each = rank_ / static_cast<int64_t>(blocks->size());
+  // Blocks that end at or before a column, of those listed.
+  auto endedBy = [&](Value column, ArrayRef<int64_t> ends) {
+    Value count = kb_.i(0);
+    for (int64_t end : ends)
+      count = kb_.add(count, arith::ExtUIOp::create(kb_.b, kb_.loc, kb_.i64(), kb_.less(kb_.i(end - 1), column)));
+    return count;
+  };
+  Value first = kb_.mul(unit, 16), last = kb_.add(first, units * 16 - 1);
+  source.from = kb_.mul(endedBy(first, *blocks), each);
+  source.to = kb_.max(source.from, kb_.mul(kb_.add(endedBy(last, blocks->drop_back()), 1), each));
+  source.rangeUnit = each;
+  return source;
+}
+
 SmallVector<Value> Contraction::rowOffsets(Value row, int rows) {
   SmallVector<Value> offsets;
   for (int r = 0; r < rows; ++r)
@@ -302,18 +326,19 @@ LogicalResult Contraction::emitTile(Value row, int rows, Value unit, int units, 
                      /*write=*/true);
   SmallVector<Value> acc;
   Value totals = reduction_->tile();
+  const ProductSource lora = rank_ ? loraFor(unit, units) : ProductSource();
   if (separate_) {
     totals = scratchAt(tileBytes_);
     for (int p = 0; p < panels; ++p) {
       if (widenOnce_)
         source.firstPanel = kb_.i(p);
-      SmallVector<Value> one = reduction_->sum(source, offsets, rank_ ? &lora_ : nullptr, extraOffsets, kb_.add(kb_.mul(unit, panelsPerUnit), p), 1);
+      SmallVector<Value> one = reduction_->sum(source, offsets, rank_ ? &lora : nullptr, extraOffsets, kb_.add(kb_.mul(unit, panelsPerUnit), p), 1);
       for (int r = 0; r < rows; ++r)
         for (int v = 0; v < perPanel; ++v)
           kb_.storeRaw(one[r * perPanel + v], totals, kb_.i((r * perRow + p * perPanel + v) * lanes));
     }
   } else {
-    acc = reduction_->sum(source, offsets, rank_ ? &lora_ : nullptr, extraOffsets, kb_.mul(unit, panelsPerUnit), panels);
+    acc = reduction_->sum(source, offsets, rank_ ? &lora : nullptr, extraOffsets, kb_.mul(unit, panelsPerUnit), panels);
   }
 
   return finishTile(row, rows, unit, units, knownColumn, acc, totals);
@@ -413,7 +438,8 @@ void Contraction::emitUnitsInBlocks(Value first, Value last, Value unit, int uni
   });
   rowLoop(first, last, [&](Value row, int rows) {
     Value tileTotals = totalsOf(row);
-    SmallVector<Value> acc = reduction_->finish(rank_ ? &lora_ : nullptr, loraOffsets(row, rows), firstPanel, rows, panels, tileTotals);
+    const ProductSource lora = rank_ ? loraFor(unit, units) : ProductSource();
+    SmallVector<Value> acc = reduction_->finish(rank_ ? &lora : nullptr, loraOffsets(row, rows), firstPanel, rows, panels, tileTotals);
     if (mlir::failed(finishTile(row, rows, unit, units, knownColumn, acc, reduction_->tile())))
       failed_ = true;
   });
@@ -443,6 +469,7 @@ LogicalResult Contraction::emitBody() {
   const int panelsPerUnit = gated_ ? 2 : 1, unitsPerTile = shape_.panels / panelsPerUnit;
   bool planes = form_ == kernel::ContractForm::planes;
   reduction_.emplace(kb_, scratchAt(0), planes ? planeChunkTerms : chunkTerms, planes ? planeChunkTerms + planeChunkTerms / 2 : chunkMaxTerms);
+  reduction_->stageIn(scratchAt(tileBytes_ + totalsBytes_ + loraBytes_));
   if (!planes)
     epilogue_.emplace(kb_, op_.getEpilogue(), op_.getExtras(), op_.getMaps(), op_.getResult());
   if (rank_) {

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <chrono>
 #include <optional>
+#include <system_error>
 #include <thread>
 
 using namespace mlir;
@@ -95,8 +96,11 @@ LogicalResult emitX86(ModuleOp module, ArrayRef<X86Target> targets, std::vector<
       runJob(jobs[j], context);
   };
   std::vector<std::thread> threads;
-  for (size_t t = 1; t < std::min<size_t>(2, jobs.size()); ++t)
-    threads.emplace_back(work);
+  try {
+    for (size_t t = 1; t < std::min<size_t>(2, jobs.size()); ++t)
+      threads.emplace_back(work);
+  } catch (const std::system_error &) { // no room for another stack: this thread does it alone
+  }
   work();
   for (std::thread &thread : threads)
     thread.join();

@@ -1,4 +1,4 @@
-// kernel.gather: rows of a table picked by index, widened to f32.
+// kernel.gather: rows of a table picked by index, converted to the result's type.
 #include "lowering/emit/x86/Families.h"
 #include "lowering/emit/x86/Lanes.h"
 

@@ -69,7 +69,7 @@ FailureOr<Launch> emitConcat(KernelBuilder &kb, Operation *op) {
     auto emitPart = [&] {
       const Operand *operands[] = {parts[index].input, &result};
       PointBody copy = [&](ArrayRef<Value> values, int) -> FailureOr<Value> {
-        return values[0].getType() == result.element() ? values[0] : kb.narrow(kb.widen(values[0]), result.element());
+        return getElementTypeOrSelf(values[0].getType()) == result.element() ? values[0] : kb.narrow(kb.widen(values[0]), result.element());
       };
       if (failed(emitPointwise(kb, parts[index].plan, operands, task, copy, 4)))
         status = failure();

@@ -77,18 +77,21 @@ private:
     Value largest = foldRow(kb, count, 1, maxFold(kb), [&](ArrayRef<Value> running, Value at, int lanes) -> SmallVector<Value> {
       return {maxFold(kb).merge(running[0], load(at, lanes))};
     })[0];
-    // The exponentials rest in the result until their sum is known.
+    // The exponentials rest in the result until their sum is known, or are computed again where it would round them.
+    const bool rest = result.element().isF32();
     Value sum = sumRow(
         kb, count, 1,
         [&](ArrayRef<Value> running, Value at, int lanes) -> SmallVector<Value> {
           Value e = buildExp(kb, kb.fsub(load(at, lanes), kb.broadcast(largest, lanes)));
-          store(e, at, lanes);
+          if (rest)
+            store(e, at, lanes);
           return {kb.fadd(running[0], e)};
         },
         2)[0];
     Value inverse = toF32(kb, kb.fdiv(f64(1), sum));
     forLanes(kb, count, [&](Value at, int lanes) {
-      Value e = loadStrided(kb, result, kb.add(to, kb.mul(at, result.strides.back())), result.strides.back(), lanes);
+      Value e = rest ? loadStrided(kb, result, kb.add(to, kb.mul(at, result.strides.back())), result.strides.back(), lanes)
+                     : buildExp(kb, kb.fsub(load(at, lanes), kb.broadcast(largest, lanes)));
       finish(kb.fmul(e, kb.broadcast(inverse, lanes)), at, lanes);
     });
   }
@@ -115,8 +118,6 @@ private:
 
 FailureOr<Launch> emitNormalize(KernelBuilder &kb, Operation *op) {
   auto normalize = cast<kernel::NormalizeOp>(op);
-  if (!cast<RankedTensorType>(normalize.getResult().getType()).getElementType().isF32())
-    return op->emitError("normalize writes f32");
   if (normalize.getKind() == kernel::NormKind::group)
     return emitGroupApply(kb, normalize);
   return RowNormalizer(kb, normalize).run();

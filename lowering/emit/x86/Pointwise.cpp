@@ -16,7 +16,7 @@ constexpr int64_t widest = 16;
 /// Dimension that an operand walks element by element while it jumps along the lanes: a transpose. None: −1.
 int64_t transposedDim(const Access &access, ArrayRef<int64_t> extents, Type element) {
   unsigned lane = extents.size() - 1;
-  if (!element.isF32() || !access.terms.empty() || access.coefs[lane] == 0 || access.coefs[lane] == 1)
+  if (!(element.isF32() || element.isF16() || element.isBF16()) || !access.terms.empty() || access.coefs[lane] == 0 || access.coefs[lane] == 1)
     return -1;
   for (unsigned dim = 0; dim < lane; ++dim)
     if (access.coefs[dim] == 1 && extents[dim] >= 8)
@@ -165,7 +165,7 @@ private:
         SmallVector<Value> at(dims);
         at[rank - 1] = kb.add(lane, step);
         AccessRow column(kb, *operands[index], access, at, rank - 2);
-        columns.push_back(column.load(first, lanes));
+        columns.push_back(kb.widen(column.load(first, lanes))); // turned as f32, the size the shuffles are made for
       }
       turned[index] = transposeLanes(kb, columns);
     }

@@ -7,12 +7,47 @@ using namespace mlir;
 
 namespace hb::x86 {
 
+static int64_t bytesOf(Type element) { return element.getIntOrFloatBitWidth() / 8; }
+
 int64_t chunkLength(int64_t length, int64_t wanted, int64_t most) {
   int64_t chunks = std::max<int64_t>(1, length / wanted);
   if ((length + chunks - 1) / chunks > most)
     ++chunks;
   int64_t equal = (length + chunks - 1) / chunks;
   return chunks == 1 ? length : (equal + reductionUnroll - 1) / reductionUnroll * reductionUnroll;
+}
+
+/// Floats of one staged row: the terms, and as many before them as the widest vector may reach back.
+static int64_t stageStride(int64_t terms) { return (terms + 15) / 16 * 16 + 16; }
+
+int64_t Reduction::stageBytes(int64_t rows, int64_t length, int64_t wantedTerms, int64_t mostTerms) {
+  return rows * stageStride(chunkLength(length, wantedTerms, mostTerms)) * 4;
+}
+
+ProductSource Reduction::staged(const ProductSource &source, SmallVector<Value> &rows, Value length, int64_t most) {
+  if (source.aElement.isF32())
+    return source;
+  const int64_t lanes = kb_.lanes(), stride = stageStride(most);
+  SmallVector<Value> targets;
+  for (size_t r = 0; r < rows.size(); ++r)
+    targets.push_back(kb_.i(static_cast<int64_t>(r) * stride + 16));
+  auto move = [&](Value at, int count) {
+    for (auto [row, target] : llvm::zip_equal(rows, targets))
+      kb_.storeRaw(kb_.widen(kb_.loadRaw(source.a, kb_.add(row, at), source.aElement, count)), stage_, kb_.add(target, at));
+  };
+  if (source.length < lanes) {
+    kb_.loop(kb_.i(0), length, 1, [&](Value at) { move(at, 1); });
+  } else {
+    kb_.loop(kb_.i(0), kb_.mul(kb_.div(length, lanes), lanes), lanes, [&](Value at) { move(at, lanes); });
+    // The last vector ends with the chunk. It may begin before it, with terms of the chunk before: a segment is longer than a vector.
+    if (most % lanes || source.length % most)
+      move(kb_.sub(length, kb_.i(lanes)), lanes);
+  }
+  ProductSource wide = source;
+  wide.a = stage_;
+  wide.aElement = kb_.f32();
+  rows.assign(targets.begin(), targets.end());
+  return wide;
 }
 
 SmallVector<Value> Reduction::steps(const ProductSource &source, ArrayRef<Value> rows, ArrayRef<Value> panelOffsets, Ahead ahead, Value lower, Value upper,
@@ -25,9 +60,11 @@ SmallVector<Value> Reduction::steps(const ProductSource &source, ArrayRef<Value>
     SmallVector<Value> panels;
     for (Value offset : panelOffsets)
       panels.push_back(kb_.add(offset, kb16));
-    if (ahead.rows && unroll == reductionUnroll) // rows · 4 floats per step
-      for (int64_t line = 0; line < static_cast<int64_t>(rows.size()) * reductionUnroll * 4; line += 64)
-        kb_.prefetch(ahead.rows, kb_.add(kb_.mul(k, rows.size() * 4), line), kb_.b.getI8Type(), /*nearness=*/2);
+    if (ahead.rows && unroll == reductionUnroll) { // rows · 4 elements per step
+      const int64_t rowBytes = static_cast<int64_t>(rows.size()) * ahead.rowBytes;
+      for (int64_t line = 0; line < rowBytes * reductionUnroll; line += 64)
+        kb_.prefetch(ahead.rows, kb_.add(kb_.mul(k, rowBytes), line), kb_.b.getI8Type(), /*nearness=*/2);
+    }
     if (ahead.weights && unroll == reductionUnroll)
       kb_.prefetch(ahead.weights, kb_.mul(k, 64 / reductionUnroll), kb_.b.getI8Type(), /*nearness=*/2);
     for (int64_t u = 0; u < unroll; ++u) {
@@ -58,6 +95,17 @@ SmallVector<Value> Reduction::chain(const ProductSource &source, ArrayRef<Value>
   Value whole = kb_.mul(kb_.div(length, reductionUnroll), reductionUnroll);
   init = steps(source, rows, panelOffsets, ahead, kb_.i(0), whole, reductionUnroll, init);
   return steps(source, rows, panelOffsets, {}, whole, length, 1, init);
+}
+
+SmallVector<Value> Reduction::whole(const ProductSource &source, ArrayRef<Value> rows, Value firstPanel, int panels, SmallVector<Value> init) {
+  SmallVector<Value> movedRows(rows), movedPanels = panelOffsets(source, firstPanel, panels);
+  if (!source.from)
+    return chain(source, movedRows, movedPanels, {}, kb_.i(source.terms()), source.terms(), init);
+  for (Value &row : movedRows)
+    row = kb_.add(row, source.from);
+  for (Value &panel : movedPanels)
+    panel = kb_.add(panel, kb_.mul(source.from, 16));
+  return chain(source, movedRows, movedPanels, {}, kb_.sub(source.to, source.from), source.rangeUnit, init);
 }
 
 Reduction::Chunks Reduction::chunkPlan(const ProductSource &source) const {
@@ -97,9 +145,11 @@ SmallVector<Value> Reduction::chunk(const ProductSource &source, ArrayRef<Value>
   Ahead ahead;
   if (source.ahead.weights)
     ahead.weights = kb_.address(source.ahead.weights, kb_.mul(term, 64 / reductionUnroll), kb_.b.getI8Type());
+  ahead.rowBytes = bytesOf(source.aElement);
   if (source.ahead.rows)
-    ahead.rows = kb_.address(source.ahead.rows, kb_.mul(term, rows.size() * 4), kb_.b.getI8Type());
-  return chain(source, movedRows, movedPanels, ahead, length, equal ? plan.length : source.length, zeros(rows.size(), panels.size()));
+    ahead.rows = kb_.address(source.ahead.rows, kb_.mul(term, rows.size() * bytesOf(source.aElement)), kb_.b.getI8Type());
+  ProductSource wide = staged(source, movedRows, length, plan.length);
+  return chain(wide, movedRows, movedPanels, ahead, length, equal ? plan.length : source.length, zeros(rows.size(), panels.size()));
 }
 
 SmallVector<Value> Reduction::sum(const ProductSource &main, ArrayRef<Value> rows, const ProductSource *extra, ArrayRef<Value> rowsExtra, Value firstPanel,
@@ -113,11 +163,12 @@ SmallVector<Value> Reduction::sum(const ProductSource &main, ArrayRef<Value> row
       movedRows.push_back(kb_.add(row, main.segmentOffset(index)));
     for (Value panel : mainPanels)
       movedPanels.push_back(kb_.add(panel, kb_.mul(index, main.length * 16)));
-    return chain(main, movedRows, movedPanels, {}, kb_.i(main.length), main.length, acc);
+    ProductSource source = staged(main, movedRows, kb_.i(main.length), main.length);
+    return chain(source, movedRows, movedPanels, {}, kb_.i(main.length), main.length, acc);
   };
   auto one = [&](Value index) { return chunk(main, rows, mainPanels, index); };
   auto withExtra = [&](SmallVector<Value> acc) {
-    return extra ? chain(*extra, rowsExtra, panelOffsets(*extra, firstPanel, panels), {}, kb_.i(extra->terms()), extra->terms(), acc) : acc;
+    return extra ? whole(*extra, rowsExtra, firstPanel, panels, acc) : acc;
   };
   if (chunks == 1)
     return withExtra(one(kb_.i(0)));
@@ -153,7 +204,7 @@ void Reduction::accumulate(const ProductSource &source, ArrayRef<Value> rows, Va
 SmallVector<Value> Reduction::finish(const ProductSource *extra, ArrayRef<Value> rowsExtra, Value firstPanel, size_t rows, int panels, Value totals) {
   SmallVector<Value> acc = zeros(rows, panels);
   if (extra)
-    acc = chain(*extra, rowsExtra, panelOffsets(*extra, firstPanel, panels), {}, kb_.i(extra->terms()), extra->terms(), acc);
+    acc = whole(*extra, rowsExtra, firstPanel, panels, acc);
   for (auto [v, value] : llvm::enumerate(acc))
     value = extra ? kb_.fadd(reload(totals, v), value) : reload(totals, v);
   return acc;

@@ -10,6 +10,7 @@ namespace hb::x86 {
 struct Ahead {
   Value weights; ///< one line of 64 bytes per unrolled step
   Value rows;    ///< as many bytes per step as the tile's rows take in
+  int64_t rowBytes = 4; ///< of one element of the rows
 };
 
 /// One product that is summed into the tile: rows of A (row offsets come with the tile) times packed panels of B.
@@ -25,6 +26,8 @@ struct ProductSource {
   int64_t length = 0; ///< elements of one segment
   int64_t segments = 1;
   std::function<Value(Value)> segmentOffset = nullptr; ///< null when there is one segment
+  Value from, to;        ///< when set: only terms [from, to) differ from zero; for the extra product of a sum
+  int64_t rangeUnit = 1; ///< both are multiples of it
   int64_t heldTerms = 0; ///< when set: b holds only so many terms of every panel; bOffset makes up for those before them
   int64_t terms() const { return length * segments; }
   int64_t panelStride() const { return (heldTerms ? heldTerms : terms()) * 16; }
@@ -38,6 +41,11 @@ public:
   /// `tile`: private memory for the totals of the largest tile (not an alloca: LLVM would turn its constant offsets into
   /// registers, spill those and copy them around every chunk).
   Reduction(KernelBuilder &kb, Value tile, int64_t wantedTerms, int64_t mostTerms) : kb_(kb), tile_(tile), wanted_(wantedTerms), most_(mostTerms) {}
+
+  /// Where f16 and bf16 rows of `a` are widened, a chunk at a time, and how much room that takes: the micro-kernel reads `a` as scalars, once per
+  /// panel and row, and a scalar conversion there would cost as much as the multiplication.
+  void stageIn(Value memory) { stage_ = memory; }
+  static int64_t stageBytes(int64_t rows, int64_t length, int64_t wantedTerms, int64_t mostTerms);
 
   int vectorsPerPanel() const { return 16 / kb_.lanes(); }
   Value tile() const { return tile_; }
@@ -67,13 +75,17 @@ private:
   SmallVector<Value> chunk(const ProductSource &source, ArrayRef<Value> rows, ArrayRef<Value> panels, Value index);
   Value reload(Value totals, size_t index) { return kb_.loadRaw(totals, kb_.i(static_cast<int64_t>(index) * kb_.lanes()), kb_.f32(), kb_.lanes()); }
   void spill(ArrayRef<Value> accumulators, Value to);
+  /// `init` plus the whole of `source` (its range, when it has one), in one chain.
+  SmallVector<Value> whole(const ProductSource &source, ArrayRef<Value> rows, Value firstPanel, int panels, SmallVector<Value> init);
+  /// `source` with `length` elements (at most `most`) of each of `rows` widened in the stage, and `rows` moved there; f32 stays where it is.
+  ProductSource staged(const ProductSource &source, SmallVector<Value> &rows, Value length, int64_t most);
   SmallVector<Value> chain(const ProductSource &source, ArrayRef<Value> rows, ArrayRef<Value> panelOffsets, Ahead ahead, Value length, int64_t knownMultiple,
                            SmallVector<Value> init);
   SmallVector<Value> steps(const ProductSource &source, ArrayRef<Value> rows, ArrayRef<Value> panelOffsets, Ahead ahead, Value lower, Value upper,
                            int64_t unroll, SmallVector<Value> init);
 
   KernelBuilder &kb_;
-  Value tile_;
+  Value tile_, stage_;
   int64_t wanted_, most_;
 };
 

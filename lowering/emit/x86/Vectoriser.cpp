@@ -94,6 +94,11 @@ FailureOr<SmallVector<Value>> inlineRegion(KernelBuilder &kb, Region &region, Ar
     for (auto [index, operand] : llvm::enumerate(operands))
       if (!(index == 0 && scalarCondition))
         operand = kb.broadcast(operand, lanes);
+    // Operands that were widened where they were loaded pass through; f16 and bf16 have other forms than the general conversion.
+    if (auto wide = dyn_cast<arith::ExtFOp>(op); wide && wide.getType().isF32()) {
+      values.map(op.getResult(0), kb.widen(operands[0]));
+      continue;
+    }
     // f32 to bf16 has no instruction on these levels; the builder's form needs no library.
     if (auto narrow = dyn_cast<arith::TruncFOp>(op); narrow && narrow.getType().isBF16() && narrow.getIn().getType().isF32()) {
       values.map(op.getResult(0), kb.narrow(operands[0], narrow.getType()));

@@ -40,6 +40,36 @@ Vectors outputTransform(KernelBuilder &kb, int64_t m, const Vectors &v) {
           scaledAdd(kb, d1, p1 * p1 * p1, scaledAdd(kb, d2, p2 * p2 * p2, v[5]))};
 }
 
+/// A launch wants so many tasks, for many threads, as long as each keeps this many tiles of a row.
+constexpr int64_t goalTasks = 64, leastTiles = 8;
+
+/// A task's part of a row of tiles, and where the row is in the picture(s): a launch has all rows, or those of the slab that begins at
+/// the number in `first`.
+struct TileRows {
+  int64_t columns, perPicture, count;
+  int64_t parts, partTiles; ///< tasks of a row
+  Value local, global;      ///< the row, counted from the slab's first one and over all pictures
+  Value begin, end;         ///< tiles of the row
+
+  TileRows(KernelBuilder &kb, ArrayRef<int64_t> m, ArrayRef<int64_t> picture, int64_t tiles, Value first) {
+    columns = picture[2] / m[1];
+    perPicture = picture[1] / m[0];
+    count = tiles / columns;
+    parts = std::clamp<int64_t>((goalTasks + count - 1) / count, 1, std::max<int64_t>(1, columns / leastTiles));
+    partTiles = (columns + parts - 1) / parts;
+    parts = (columns + partTiles - 1) / partTiles;
+    global = local = kb.div(kb.task, parts);
+    begin = kb.mul(kb.rem(kb.task, parts), partTiles);
+    end = kb.min(kb.add(begin, partTiles), kb.i(columns));
+    if (!first)
+      return;
+    const Operand &operand = kb.operand(first);
+    // A wrong number in a damaged module must not reach other memory.
+    Value row = kb.max(kb.i(0), kb.min(kb.load(operand, kb.i(operand.offset), 1), kb.i(picture[0] * perPicture - count)));
+    global = kb.add(local, row);
+  }
+};
+
 bool knownTile(ArrayRef<int64_t> m) { return m.size() == 2 && llvm::all_of(m, [](int64_t n) { return n == 2 || n == 4; }); }
 
 /// Calls `body(channel, mask)` for every vector of channels.
@@ -61,14 +91,14 @@ FailureOr<Launch> emitWinogradInput(KernelBuilder &kb, Operation *op) {
   if (!knownTile(m) || x.strides[3] != 1 || v.strides[2] != 1 || (x.shape()[1] - 2) % m[0] || (x.shape()[2] - 2) % m[1])
     return op->emitOpError("needs tiles of 2 or 4 that divide the picture, and contiguous channels"), failure();
   const int64_t tileRows = (x.shape()[1] - 2) / m[0], tileColumns = (x.shape()[2] - 2) / m[1], rows = m[0] + 2, columns = m[1] + 2;
-  if (v.shape()[0] != rows * columns || v.shape()[1] != x.shape()[0] * tileRows * tileColumns)
+  if (v.shape()[0] != rows * columns || (!input.getFirst() && v.shape()[1] != x.shape()[0] * tileRows * tileColumns))
     return op->emitOpError("has another number of planes or tiles than its picture"), failure();
 
-  // One task: a row of tiles of one picture.
-  Value image = kb.div(kb.task, tileRows), tileRow = kb.rem(kb.task, tileRows);
+  TileRows slab(kb, m, {x.shape()[0], x.shape()[1] - 2, x.shape()[2] - 2}, v.shape()[1], input.getFirst());
+  Value image = kb.div(slab.global, tileRows), tileRow = kb.rem(slab.global, tileRows);
   Value rowStart = kb.add(kb.add(kb.mul(image, x.strides[0]), kb.mul(tileRow, m[0] * x.strides[1])), x.offset);
-  Value tileStart = kb.add(kb.mul(kb.mul(kb.task, tileColumns), v.strides[1]), v.offset);
-  kb.loop(0, tileColumns, 1, [&](Value tile) {
+  Value tileStart = kb.add(kb.mul(kb.mul(slab.local, tileColumns), v.strides[1]), v.offset);
+  kb.loop(slab.begin, slab.end, 1, [&](Value tile) {
     channelLoop(kb, x.shape()[3], [&](Value c, Value mask) {
       Value from = kb.add(kb.add(rowStart, kb.mul(tile, m[1] * x.strides[2])), c), to = kb.add(kb.add(tileStart, kb.mul(tile, v.strides[1])), c);
       SmallVector<Vectors> byColumn;
@@ -87,7 +117,7 @@ FailureOr<Launch> emitWinogradInput(KernelBuilder &kb, Operation *op) {
       }
     });
   });
-  return Launch{x.shape()[0] * tileRows, 0};
+  return Launch{slab.count * slab.parts, 0};
 }
 
 FailureOr<Launch> emitWinogradOutput(KernelBuilder &kb, Operation *op) {
@@ -97,14 +127,15 @@ FailureOr<Launch> emitWinogradOutput(KernelBuilder &kb, Operation *op) {
   if (!knownTile(m) || v.strides[2] != 1 || y.shape()[1] % m[0] || y.shape()[2] % m[1])
     return op->emitOpError("needs tiles of 2 or 4 that divide the picture, and contiguous channels"), failure();
   const int64_t tileRows = y.shape()[1] / m[0], tileColumns = y.shape()[2] / m[1], rows = m[0] + 2, columns = m[1] + 2, width = y.shape()[2];
-  if (v.shape()[0] != rows * columns || v.shape()[1] != y.shape()[0] * tileRows * tileColumns)
+  if (v.shape()[0] != rows * columns || (!output.getFirst() && v.shape()[1] != y.shape()[0] * tileRows * tileColumns))
     return op->emitOpError("has another number of planes or tiles than its picture"), failure();
   Epilogue epilogue(kb, output.getEpilogue(), output.getExtras(), output.getMaps(), output.getResult());
 
-  Value image = kb.div(kb.task, tileRows), tileRow = kb.rem(kb.task, tileRows);
-  Value tileStart = kb.add(kb.mul(kb.mul(kb.task, tileColumns), v.strides[1]), v.offset);
+  TileRows slab(kb, m, y.shape(), v.shape()[1], output.getFirst());
+  Value image = kb.div(slab.global, tileRows), tileRow = kb.rem(slab.global, tileRows);
+  Value tileStart = kb.add(kb.mul(kb.mul(slab.local, tileColumns), v.strides[1]), v.offset);
   bool ok = true;
-  kb.loop(0, tileColumns, 1, [&](Value tile) {
+  kb.loop(slab.begin, slab.end, 1, [&](Value tile) {
     channelLoop(kb, y.shape()[3], [&](Value c, Value mask) {
       Value from = kb.add(kb.add(tileStart, kb.mul(tile, v.strides[1])), c);
       SmallVector<Vectors> byColumn;
@@ -122,8 +153,8 @@ FailureOr<Launch> emitWinogradOutput(KernelBuilder &kb, Operation *op) {
         Value py = kb.add(kb.mul(tileRow, m[0]), i);
         for (auto [j, value] : llvm::enumerate(outputTransform(kb, m[1], row))) {
           Value px = kb.add(kb.mul(tile, m[1]), static_cast<int64_t>(j));
-          // The pixel's flat number over [B, H, W]: the task counts picture rows of tiles.
-          Value flat = kb.add(kb.mul(kb.add(kb.mul(kb.task, m[0]), i), width), px);
+          // The pixel's flat number over [B, H, W]: tile rows are counted over all pictures.
+          Value flat = kb.add(kb.mul(kb.add(kb.mul(slab.global, m[0]), i), width), px);
           ResultRow at{flat, {image, py, px}, {}};
           ok &= succeeded(epilogue.apply(at, c, kb.lanes(), mask, extras, {value}));
         }
@@ -132,7 +163,7 @@ FailureOr<Launch> emitWinogradOutput(KernelBuilder &kb, Operation *op) {
   });
   if (!ok)
     return failure();
-  return Launch{y.shape()[0] * tileRows, 0};
+  return Launch{slab.count * slab.parts, 0};
 }
 
 } // namespace hb::x86

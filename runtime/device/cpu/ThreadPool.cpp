@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <sched.h>
+#include <string>
+#include <system_error>
 
 namespace hb {
 namespace {
@@ -33,11 +35,18 @@ void ThreadPool::Free::operator()(void *p) const { std::free(p); }
 
 ThreadPool::ThreadPool(int threads, uint64_t scratchBytes) : scratch_(threads) {
   reserveScratch(scratchBytes);
-  for (int i = 1; i < threads; ++i)
-    workers_.emplace_back([this, i] { worker(i); });
+  try {
+    for (int i = 1; i < threads; ++i)
+      workers_.emplace_back([this, i] { worker(i); });
+  } catch (const std::system_error &failure) { // no memory for its stack, or too many threads
+    stop();
+    throw Error(903, "threads", std::to_string(threads) + " threads", std::to_string(workers_.size() + 1) + ": " + failure.what(), "use fewer: --threads");
+  }
 }
 
-ThreadPool::~ThreadPool() {
+ThreadPool::~ThreadPool() { stop(); }
+
+void ThreadPool::stop() {
   stop_ = true;
   epoch_.fetch_add(1, std::memory_order_release);
   epoch_.notify_all();

@@ -15,7 +15,7 @@ namespace hb {
 /// on the thread, so results have the same bits for any number of threads. The caller is thread 0; nothing is allocated per run.
 class ThreadPool {
 public:
-  /// `threads` ≥ 1; `scratchBytes` is the largest private memory any kernel asks for.
+  /// `threads` ≥ 1; `scratchBytes` is the largest private memory any kernel asks for. HB0903 when the system gives fewer threads.
   ThreadPool(int threads, uint64_t scratchBytes);
   ~ThreadPool();
   ThreadPool(const ThreadPool &) = delete;
@@ -31,6 +31,7 @@ private:
   struct Free {
     void operator()(void *p) const;
   };
+  void stop();
   void worker(int index);
   void share(int index);
   /// A thread's scratch holds nothing of the launch that begins (HB_SCRATCH_TAG_BYTES).

@@ -22,5 +22,5 @@
 // STRICT-NOT: fast
 // NONE: "fast_math_kernels":[]
 // NONE-SAME: "math":"strict"
-// STRICTLY: weights, strict math
+// STRICTLY: weights, strict math, stored as f32
 // UNUSED: note: --math fast: none of {{[0-9]+}} kernels makes use of it; the code is that of --math strict

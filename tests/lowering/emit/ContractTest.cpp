@@ -36,6 +36,7 @@ struct LinearCase {
   int64_t rank = 0;
   bool gelu = false;
   bool residual = false;
+  std::vector<int64_t> blocks = {}; ///< ends of the blocks of a merged adapter; lb is then zero outside of them
 };
 
 void checkLinear(const LinearCase &c) {
@@ -44,6 +45,12 @@ void checkLinear(const LinearCase &c) {
   const int64_t rows = c.gated ? 2 * c.n : c.n;
   std::vector<float> x = randomVector(c.m * c.k, 1), w = randomVector(rows * c.k, 2), bias = randomVector(rows, 3), residual = randomVector(c.m * c.n, 4);
   std::vector<float> la = randomVector(c.rank * c.k, 5), lb = randomVector(rows * c.rank, 6), ls = randomVector(c.rank, 7);
+  for (int64_t row = 0; row < rows && !c.blocks.empty(); ++row)
+    for (int64_t r = 0; r < c.rank; ++r) {
+      const int64_t block = r / (c.rank / static_cast<int64_t>(c.blocks.size()));
+      if (row >= c.blocks[block] || (block > 0 && row < c.blocks[block - 1]))
+        lb[row * c.rank + r] = 0;
+    }
   Buffer<char> pw = packPanels(w, rows, c.k, c.storage, c.gated);
   const std::string layout = c.gated ? "gated_panel16" : "panel16";
   const std::string at = "tensor<" + s(c.m) + "x" + s(c.k) + "xf32>", yt = "tensor<" + s(c.m) + "x" + s(c.n) + "xf32>", bt = "tensor<" + s(rows) + "xf32>";
@@ -65,6 +72,11 @@ void checkLinear(const LinearCase &c) {
   } else {
     body = std::string("  %s = arith.addf %acc, %bias : f32\n") + (c.gelu ? geluText : "");
   }
+  std::string blocks;
+  for (int64_t end : c.blocks)
+    blocks += (blocks.empty() ? ", lora_blocks = array<i64: " : ", ") + s(end);
+  if (!blocks.empty())
+    blocks += ">";
   std::string last = c.gated ? "%y0" : c.gelu ? "%g" : "%s";
   if (c.residual) {
     args += ", %r: " + yt;
@@ -76,7 +88,7 @@ void checkLinear(const LinearCase &c) {
     last = "%y1";
   }
   const std::string text = "kernel.def @k(" + args + ") -> " + yt + " {\n %y = kernel.contract linear a(%x : " + at + ") weight(%w : " + wt + ")" + lora +
-                           " extras(" + extras + " : " + types + ") {maps = [" + maps + "]" + (c.gated ? ", gated" : "") + "} -> " + yt + " {\n ^bb0(" + block +
+                           " extras(" + extras + " : " + types + ") {maps = [" + maps + "]" + (c.gated ? ", gated" : "") + blocks + "} -> " + yt + " {\n ^bb0(" + block +
                            "):\n" + body + "  kernel.yield " + last + " : f32\n }\n kernel.return %y : " + yt + "\n}";
 
   // T = (x·Aᵀ)∘scale first, as the formula says.
@@ -173,6 +185,18 @@ TEST(Contract, Lora) {
     checkLinear({.m = 101, .k = 300, .n = 53, .rank = rank});
     checkLinear({.m = 101, .k = 100, .n = 40, .gated = true, .rank = rank});
   }
+}
+
+/// Merged linears: tiles inside a block, over the border of two, over several small ones, behind the last.
+TEST(Contract, LoraBlocks) {
+  for (int64_t each : {1, 4, 21})
+    for (int64_t m : {1, 3, 101}) {
+      checkLinear({.m = m, .k = 130, .n = 96, .rank = 2 * each, .blocks = {48, 96}});
+      checkLinear({.m = m, .k = 130, .n = 200, .rank = 3 * each, .blocks = {50, 100, 150}});
+      checkLinear({.m = m, .k = 130, .n = 53, .rank = 4 * each, .blocks = {3, 5, 20, 21}});
+      checkLinear({.m = m, .k = 130, .n = 120, .rank = each, .blocks = {40}});
+    }
+  checkLinear({.m = 33, .k = 13100, .n = 100, .storage = Storage::F16, .rank = 16, .blocks = {33, 66}});
 }
 
 /// Panels too large for L2: K in blocks, whose totals meet in scratch. Rests of every kind: rows, columns, last chunk, last block.

@@ -23,10 +23,11 @@ std::vector<std::array<double, 3>> weightTransform(int64_t m) {
   return g;
 }
 
-/// `padPlanes`: elements between planes, as the planner may ask for.
-void check(int64_t b, int64_t h, int64_t w, int64_t ci, int64_t co, int64_t mr, int64_t mc, int64_t padPlanes) {
+/// `padPlanes`: elements between planes, as the planner may ask for. `slabRows`: rows of tiles in a slab, which must divide all; 0: no slabs.
+void check(int64_t b, int64_t h, int64_t w, int64_t ci, int64_t co, int64_t mr, int64_t mc, int64_t padPlanes, int64_t slabRows = 0) {
   SCOPED_TRACE(s(b) + "x" + s(h) + "x" + s(w) + "x" + s(ci) + " -> " + s(co) + ", F(" + s(mr) + "x" + s(mc) + ")");
-  const int64_t planes = (mr + 2) * (mc + 2), tiles = b * (h / mr) * (w / mc), panels = (co + 15) / 16;
+  const int64_t tileRows = b * (h / mr), slab = slabRows ? slabRows : tileRows;
+  const int64_t planes = (mr + 2) * (mc + 2), tiles = slab * (w / mc), panels = (co + 15) / 16;
   Buffer<float> x(b * (h + 2) * (w + 2) * ci), bias(co), residual(b * h * w * co);
   std::vector<float> g(co * ci * 9);
   fillRandom(&x[0], x.count, 1);
@@ -65,13 +66,15 @@ void check(int64_t b, int64_t h, int64_t w, int64_t ci, int64_t co, int64_t mr, 
                     yt = "tensor<" + s(b) + "x" + s(h) + "x" + s(w) + "x" + s(co) + "xf32>";
   const std::string m = "m = array<i64: " + s(mr) + ", " + s(mc) + ">", bt = "tensor<" + s(co) + "xf32>";
   const std::string wt = "tensor<" + s(co) + "x" + s(ci) + "x3x3xf32, #kernel.packed<" + (mr == 2 ? "winograd_f2" : "winograd_f4x2") + ">>";
-  const std::string in = "kernel.def @k(%x: " + xt + ") -> " + planeType(ci) + " {\n %v = kernel.winograd_input %x {" + m + "} : " + xt + " -> " +
+  // Each slab goes into the picture of the one before; the first one, too, so that one kernel serves all.
+  const std::string number = slabRows ? ", %first: tensor<i64>" : "", slabText = slabRows ? " slab(%first : tensor<i64>)" : "";
+  const std::string in = "kernel.def @k(%x: " + xt + number + ") -> " + planeType(ci) + " {\n %v = kernel.winograd_input %x" + slabText + " {" + m + "} : " + xt + " -> " +
                          planeType(ci) + "\n kernel.return %v : " + planeType(ci) + "\n}";
   const std::string middle = "kernel.def @k(%v: " + planeType(ci) + ", %u: " + wt + ") -> " + planeType(co) +
                              " {\n %p = kernel.contract planes a(%v : " + planeType(ci) + ") weight(%u : " + wt + ") {maps = []} -> " + planeType(co) +
                              " {\n ^bb0(%acc: f32):\n  kernel.yield %acc : f32\n }\n kernel.return %p : " + planeType(co) + "\n}";
-  const std::string out = "kernel.def @k(%p: " + planeType(co) + ", %b: " + bt + ", %r: " + yt + ") -> " + yt +
-                          " {\n %y = kernel.winograd_output %p extras(%b, %r : " + bt + ", " + yt + ") {" + m +
+  const std::string out = "kernel.def @k(%p: " + planeType(co) + number + (slabRows ? ", %into: " + yt : "") + ", %b: " + bt + ", %r: " + yt + ") -> " + yt +
+                          " {\n %y = kernel.winograd_output %p" + slabText + (slabRows ? " into(%into : " + yt + ")" : "") + " extras(%b, %r : " + bt + ", " + yt + ") {" + m +
                           ", maps = [affine_map<(b, i, j, c) -> (c)>, affine_map<(b, i, j, c) -> (b, i, j, c)>]} : " + planeType(co) + " -> " + yt +
                           " {\n ^bb0(%acc: f32, %b0: f32, %r0: f32):\n  %1 = arith.addf %acc, %b0 : f32\n  %2 = arith.addf %1, %r0 : f32\n  kernel.yield %2 : "
                           "f32\n }\n kernel.return %y : " +
@@ -84,9 +87,16 @@ void check(int64_t b, int64_t h, int64_t w, int64_t ci, int64_t co, int64_t mr, 
     ASSERT_TRUE(back.function) << back.error;
     Buffer<float> v(planes * (tiles * ci + padPlanes)), p(planes * (tiles * co + padPlanes)), y(want.size() + 16);
     y[want.size()] = 77.0f;
-    transform.run({&x[0], &v[0]});
-    product.run({&v[0], &u[0], &p[0]});
-    back.run({&p[0], &bias[0], &residual[0], &y[0]});
+    for (int64_t first = 0; first < tileRows; first += slab) {
+      std::vector<void *> from{&x[0], &v[0]}, to{&p[0], &bias[0], &residual[0], &y[0]};
+      if (slabRows) {
+        from.insert(from.begin() + 1, &first);
+        to.insert(to.begin() + 1, {&first, &y[0]});
+      }
+      transform.run(from);
+      product.run({&v[0], &u[0], &p[0]});
+      back.run(to);
+    }
     EXPECT_LE(relativeError(&y[0], want.data(), want.size()), 5e-7);
     EXPECT_EQ(y[want.size()], 77.0f) << "wrote behind the result";
   }
@@ -102,6 +112,13 @@ TEST(Winograd, Tiles4x2) {
   check(1, 4, 2, 3, 5, 4, 2, 0);
   check(2, 8, 6, 20, 37, 4, 2, 16);
   check(1, 8, 8, 64, 48, 4, 2, 16);
+}
+
+TEST(Winograd, Slabs) {
+  check(2, 6, 10, 20, 37, 2, 2, 0, 1);
+  check(2, 6, 10, 20, 37, 2, 2, 0, 2); // the second one crosses from one picture to the next
+  check(2, 8, 6, 20, 37, 4, 2, 16, 2);
+  check(1, 4, 80, 16, 16, 2, 2, 0, 1); // rows in several parts
 }
 
 TEST(Winograd, RefusesPicturesThatTilesDoNotCover) {

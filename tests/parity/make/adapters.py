@@ -3,7 +3,7 @@
     adapters.py [--out DIR] [--model NAME] [--tiny NAME] [--seed N] [--rank R --alpha A]
 
 NAME is a UNet of networks.json with two layers per block (the sgm names need that); --tiny a small text model of it. Both must have been made.
-Cases go to DIR/cases/adapters/… and DIR/cases/errors/….
+Cases go to DIR/adapters/… and DIR/errors/….
 """
 import argparse, json, os, shutil, struct
 import torch
@@ -146,24 +146,24 @@ def main():
     load = lambda: N.load_model(f"{a.out}/models/{a.model}", "unet", mc)
     s = {"dims": {"B": 1, "H": 16, "W": 16, "T": 13}}
     x = N.unet_inputs(s, load(), a.seed)
-    root = f"{a.out}/cases/adapters"
+    root = f"{a.out}/adapters"
     G.fresh(root)
     lora = {"rank": a.rank, "alpha": a.alpha, "targets": TARGETS}
-    N.make_adapter(f"{root}/peft/adapter", load(), lora, a.seed)
-    files = write_formats(root, f"{root}/peft/adapter", a.rank, a.alpha)
+    N.make_adapter(f"{root}/peft", load(), lora, a.seed)
+    files = write_formats(root, f"{root}/peft", a.rank, a.alpha)
     base = N.run_unet({"model": load()}, x)["sample"]
-    peft = PeftModel.from_pretrained(load(), f"{root}/peft/adapter").eval()
+    peft = PeftModel.from_pretrained(load(), f"{root}/peft").eval()
     want, deviation, _ = G.evaluate({"model": peft}, N.run_unet, x, a.seed, tables=True)
     print(f"adapter changes the output by {G.relative_l2(base, want['sample']):.3f}")
     flags = ["--lora-rank", str(a.rank), "--lora-targets", ",".join(TARGETS)]
     write = lambda folder, adapter, want, deviation, note, extra=None: G.write_case(
-        folder, "unet", f"../../../models/{a.model}", s["dims"], x, want, deviation, note, flags, adapter, extra, ("torch", "diffusers", "peft"))
-    write(f"{root}/peft", "adapter", want, deviation, "PEFT folder; scale alpha/r.")
+        folder, "unet", f"../../models/{a.model}", s["dims"], x, want, deviation, note, flags, adapter, extra, ("torch", "diffusers", "peft"))
+    write(f"{root}/peft", ".", want, deviation, "PEFT folder; scale alpha/r.")
     for name, file in files.items():
         if name == "kohya_f16":
             unet = load()
             halved = f"{root}/_halved"
-            shutil.copytree(f"{root}/peft/adapter", halved)
+            shutil.copytree(f"{root}/peft", halved)
             save_file({k: v.half().float() for k, v in load_file(f"{halved}/adapter_model.safetensors").items()}, f"{halved}/adapter_model.safetensors")
             w, d, _ = G.evaluate({"model": PeftModel.from_pretrained(unet, halved).eval()}, N.run_unet, x, a.seed, tables=True)
             shutil.rmtree(halved)
@@ -177,23 +177,23 @@ def main():
                  "diffusers_down_up": "lora.down / lora.up names, no alpha: scale 1, up already multiplied.", "kohya": "lora_unet_… with .alpha.", "kohya_sgm": "kohya on sgm block names.", "kohya_f16": "kohya stored as float16."}
         write(f"{root}/{name}", os.path.basename(file), w, d, notes[name] + " Same numbers as the PEFT folder." if name != "kohya_f16" else notes[name])
     # the PEFT folder at half strength, and twice the same adapter through a scale
-    half = PeftModel.from_pretrained(load(), f"{root}/peft/adapter").eval()
+    half = PeftModel.from_pretrained(load(), f"{root}/peft").eval()
     for module in half.modules():
         if hasattr(module, "scaling") and isinstance(module.scaling, dict):
             module.scaling = {k: 0.5 * v for k, v in module.scaling.items()}
     w, d, _ = G.evaluate({"model": half}, N.run_unet, x, a.seed, tables=True)
-    write(f"{root}/peft_scale_half", "../peft/adapter:0.5", w, d, "The PEFT folder with user scale 0.5 on top of alpha/r.")
-    second = f"{root}/two_adapters/second"
+    write(f"{root}/peft_scale_half", "../peft:0.5", w, d, "The PEFT folder with user scale 0.5 on top of alpha/r.")
+    second = f"{root}/two_adapters_second"
     N.make_adapter(second, load(), {"rank": a.rank, "alpha": a.rank, "targets": ["to_q", "to_v"]}, a.seed + 1)
-    both = PeftModel.from_pretrained(load(), f"{root}/peft/adapter")
+    both = PeftModel.from_pretrained(load(), f"{root}/peft")
     both.load_adapter(second, "second")
     both.base_model.set_adapter(["default", "second"])
     w, d, _ = G.evaluate({"model": both.eval()}, N.run_unet, x, a.seed, tables=True)
-    G.write_case(f"{root}/two_adapters", "unet", f"../../../models/{a.model}", s["dims"], x, w, d, "Two adapters at once: their effects add. Rank slots: the sum of both.",
-                 ["--lora-rank", str(2 * a.rank), "--lora-targets", ",".join(TARGETS)], ["../peft/adapter", "second:1.0"], None, ("torch", "diffusers", "peft"))
+    G.write_case(f"{root}/two_adapters", "unet", f"../../models/{a.model}", s["dims"], x, w, d, "Two adapters at once: their effects add. Rank slots: the sum of both.",
+                 ["--lora-rank", str(2 * a.rank), "--lora-targets", ",".join(TARGETS)], ["../peft", "../two_adapters_second:1.0"], None, ("torch", "diffusers", "peft"))
 
     # ---------------- files that must be refused
-    errors = f"{a.out}/cases/errors"
+    errors = f"{a.out}/errors"
     G.fresh(errors)
     tiny = f"{a.out}/models/{a.tiny}"
     config = json.load(open(f"{tiny}/config.json"))
@@ -212,17 +212,17 @@ def main():
     text_dims = {"B": 1, "T": 8}
     for name, (data, words) in broken_variants(f"{tiny}/model.safetensors", victim, other).items():
         folder = f"{errors}/checkpoint_{name}"
-        os.makedirs(f"{folder}/broken")
-        shutil.copy(f"{tiny}/config.json", f"{folder}/broken/config.json")
-        with open(f"{folder}/broken/model.safetensors", "wb") as f:
+        os.makedirs(folder)
+        shutil.copy(f"{tiny}/config.json", f"{folder}/config.json")
+        with open(f"{folder}/model.safetensors", "wb") as f:
             f.write(data)
-        error_case(f"checkpoint_{name}", {"compile": {"model": "broken", "entry": "text_encode", "dims": text_dims}, "run": None,
+        error_case(f"checkpoint_{name}", {"compile": {"model": ".", "entry": "text_encode", "dims": text_dims}, "run": None,
                                           "expect": {"stage": "compile", "exit": 3, "stderr_has": words}, "note": "hbc compile refuses the folder."})
-        error_case(f"checkpoint_{name}_at_run", {"compile": {"model": f"../../../models/{a.tiny}", "entry": "text_encode", "dims": text_dims},
-                                                 "run": {"entry": "text_encode", "inputs": "../good_inputs/text.safetensors", "flags": ["--weights", f"../checkpoint_{name}/broken"]},
+        error_case(f"checkpoint_{name}_at_run", {"compile": {"model": f"../../models/{a.tiny}", "entry": "text_encode", "dims": text_dims},
+                                                 "run": {"entry": "text_encode", "inputs": "../good_inputs/text.safetensors", "flags": ["--weights", f"../checkpoint_{name}"]},
                                                  "expect": {"stage": "run", "exit": 3, "stderr_has": words}, "note": "compiled from the good folder, run with --weights on the broken one."})
     adapter = f"{errors}/good_inputs/adapter_model.safetensors"   # a part of the adapter: small files
-    part = {k: v for k, v in load_file(f"{root}/peft/adapter/adapter_model.safetensors").items() if ".down_blocks.1.attentions.0." in k}
+    part = {k: v for k, v in load_file(f"{root}/peft/adapter_model.safetensors").items() if ".down_blocks.1.attentions.0." in k}
     save_file(part, adapter, metadata={"format": "pt"})
     akeys = sorted(raw(adapter)[0])
     av = next(k for k in akeys if k.endswith("attn1.to_q.lora_B.weight"))
@@ -255,17 +255,17 @@ def main():
     variants["missing_tensor"] = (variants["missing_tensor"][0], [short])
     for name, (data, words) in variants.items():
         folder = f"{errors}/adapter_{name}"
-        os.makedirs(f"{folder}/adapter")
-        text = json.load(open(f"{root}/peft/adapter/adapter_config.json"))
+        os.makedirs(folder)
+        text = json.load(open(f"{root}/peft/adapter_config.json"))
         if name == "rank_above_slot":
             text["r"], text["lora_alpha"] = 4 * a.rank, 4 * a.alpha
-        G.write_json(f"{folder}/adapter/adapter_config.json", text)
-        with open(f"{folder}/adapter/adapter_model.safetensors", "wb") as f:
+        G.write_json(f"{folder}/adapter_config.json", text)
+        with open(f"{folder}/adapter_model.safetensors", "wb") as f:
             f.write(data)
         strip = lambda w: [strip(v) for v in w] if isinstance(w, list) else w.replace("base_model.model.", "")
         words = strip(words)
-        error_case(f"adapter_{name}", {"compile": {"model": f"../../../models/{a.model}", "entry": "unet", "dims": s["dims"], "flags": flags},
-                                       "run": {"entry": "unet", "inputs": "../good_inputs/unet.safetensors", "flags": ["--adapter", "adapter"]},
+        error_case(f"adapter_{name}", {"compile": {"model": f"../../models/{a.model}", "entry": "unet", "dims": s["dims"], "flags": flags},
+                                       "run": {"entry": "unet", "inputs": "../good_inputs/unet.safetensors", "flags": ["--adapter", "."]},
                                        "expect": {"stage": "run", "exit": 3, "stderr_has": words}, "note": "hb-rt refuses the adapter before the network runs."})
     # inputs that must be refused
     bad_inputs = {"inputs_missing": ({}, ["input_ids"]), "inputs_wrong_shape": ({"input_ids": ids[:, :5]}, ["input_ids"]), "inputs_wrong_dtype": ({"input_ids": ids.float()}, ["input_ids"]),
@@ -273,13 +273,13 @@ def main():
     for name, (t, words) in bad_inputs.items():
         os.makedirs(f"{errors}/{name}")
         save_file({k: v.contiguous().clone() for k, v in t.items()} or {"something_else": ids}, f"{errors}/{name}/inputs.safetensors")
-        error_case(name, {"compile": {"model": f"../../../models/{a.tiny}", "entry": "text_encode", "dims": text_dims}, "run": {"entry": "text_encode", "inputs": "inputs.safetensors", "flags": []},
+        error_case(name, {"compile": {"model": f"../../models/{a.tiny}", "entry": "text_encode", "dims": text_dims}, "run": {"entry": "text_encode", "inputs": "inputs.safetensors", "flags": []},
                           "expect": {"stage": "run", "exit": 3, "stderr_has": words}, "note": "bad input file."})
     # folders that must be refused at compile time
     def folder_case(name, make, words):
-        shutil.copytree(tiny, f"{errors}/{name}/broken")
-        make(f"{errors}/{name}/broken")
-        error_case(name, {"compile": {"model": "broken", "entry": "text_encode", "dims": text_dims}, "run": None, "expect": {"stage": "compile", "exit": 3, "stderr_has": words}, "note": "hbc compile refuses the folder."})
+        shutil.copytree(tiny, f"{errors}/{name}")
+        make(f"{errors}/{name}")
+        error_case(name, {"compile": {"model": ".", "entry": "text_encode", "dims": text_dims}, "run": None, "expect": {"stage": "compile", "exit": 3, "stderr_has": words}, "note": "hbc compile refuses the folder."})
     folder_case("config_missing", lambda d: os.remove(f"{d}/config.json"), ["config.json"])
     folder_case("config_not_json", lambda d: open(f"{d}/config.json", "w").write("{\"hidden_size\": "), ["config.json"])
     folder_case("config_width_disagrees", lambda d: G.write_json(f"{d}/config.json", dict(config, hidden_size=config["hidden_size"] * 2)), ["model.safetensors"])

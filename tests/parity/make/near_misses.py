@@ -1,13 +1,13 @@
-"""Unusual but valid files, which must load: cases/errors/accept_….
+"""Unusual but valid files, which must load: errors/accept_….
 
     near_misses.py [--out DIR]
 
-Each is a sound file of cases/errors, written another way; its output must be, to the bit, that of the ordinary file ("same_as"). Needs Python alone.
+Each is a sound file of errors/, written another way; its output must be, to the bit, that of the ordinary file ("same_as"). Needs Python alone.
 """
 import argparse, json, os, shutil, struct
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-TEXT = {"compile": {"model": "../../../models/text_tiny", "entry": "text_encode", "dims": {"B": 1, "T": 8}},
+TEXT = {"compile": {"model": "../../models/text_tiny", "entry": "text_encode", "dims": {"B": 1, "T": 8}},
         "run": {"entry": "text_encode", "inputs": "../good_inputs/text.safetensors", "flags": []}}
 
 
@@ -59,8 +59,8 @@ def write(folder, case):
 def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     p.add_argument("--out", default=os.path.dirname(HERE))
-    errors = f"{p.parse_args().out}/cases/errors"
-    model = f"{errors}/../../models/text_tiny"
+    errors = f"{p.parse_args().out}/errors"
+    model = f"{errors}/../models/text_tiny"
     for name in os.listdir(errors):
         if name.startswith("accept_"):
             shutil.rmtree(f"{errors}/{name}")
@@ -69,12 +69,12 @@ def main():
     header, body = split(f"{model}/model.safetensors")
     for name, (data, note) in variants(header, body, "text_model.embeddings.position_ids").items():
         folder = f"{errors}/accept_{name}"
-        os.makedirs(f"{folder}/model")
-        shutil.copy(f"{model}/config.json", f"{folder}/model/config.json")
-        with open(f"{folder}/model/model.safetensors", "wb") as f:
+        os.makedirs(folder)
+        shutil.copy(f"{model}/config.json", f"{folder}/config.json")
+        with open(f"{folder}/model.safetensors", "wb") as f:
             f.write(data)
-        write(folder, {"entry": "accept", **TEXT, "compile": dict(TEXT["compile"], model="model"), "same_as": "../accept_ordinary", "note": note})
-        write_at_run = {"entry": "accept", **TEXT, "run": dict(TEXT["run"], flags=["--weights", f"../accept_{name}/model"]), "same_as": "../accept_ordinary",
+        write(folder, {"entry": "accept", **TEXT, "compile": dict(TEXT["compile"], model="."), "same_as": "../accept_ordinary", "note": note})
+        write_at_run = {"entry": "accept", **TEXT, "run": dict(TEXT["run"], flags=["--weights", f"../accept_{name}"]), "same_as": "../accept_ordinary",
                         "note": note + "; compiled from the ordinary folder, run with --weights"}
         os.makedirs(f"{folder}_at_run")
         write(f"{folder}_at_run", write_at_run)
@@ -85,14 +85,14 @@ def main():
 
 def adapter_cases(errors, unet):
     header, body = split(f"{errors}/good_inputs/adapter_model.safetensors")
-    config = f"{errors}/adapter_nan/adapter/adapter_config.json"
+    config = f"{errors}/adapter_nan/adapter_config.json"
     for name, (data, note) in {"ordinary": (pack(header, body), "the sound adapter"), **variants(header, body, "")}.items():
         if "zero_size" in name:                                # every tensor of an adapter file must belong to a site
             continue
         folder = f"{errors}/accept_adapter_{name}"
-        os.makedirs(f"{folder}/adapter")
-        shutil.copy(config, f"{folder}/adapter/adapter_config.json")
-        with open(f"{folder}/adapter/adapter_model.safetensors", "wb") as f:
+        os.makedirs(folder)
+        shutil.copy(config, f"{folder}/adapter_config.json")
+        with open(f"{folder}/adapter_model.safetensors", "wb") as f:
             f.write(data)
         write(folder, {"entry": "accept", **unet, "same_as": "../accept_adapter_ordinary" if name != "ordinary" else ".", "note": note})
 

@@ -3,7 +3,7 @@
     networks.py [--out DIR] [--only NAME …]
 
 networks.json is {"models": {name: {kind, seed, …config}}, "cases": {name: {entry, model, seed, …}}}.
-Models go to DIR/models/<name>, cases to DIR/cases/networks/<case>; DIR is tests/parity if not given.
+Models go to DIR/models/<name>, cases to DIR/networks/<case>; DIR is tests/parity if not given.
 """
 import argparse, json, os
 import torch
@@ -165,7 +165,7 @@ def make_model(folder, c):
 # ---------------------------------------------------------------- adapters
 
 def make_adapter(folder, unet, c, seed):
-    G.fresh(folder)
+    os.makedirs(folder, exist_ok=True)
     config = LoraConfig(r=c["rank"], lora_alpha=c["alpha"], target_modules=c["targets"], lora_dropout=c.get("dropout", 0.0), bias="none",
                         rank_pattern=c.get("rank_pattern", {}), alpha_pattern=c.get("alpha_pattern", {}), use_rslora=c.get("rslora", False))
     model = get_peft_model(unet, config)
@@ -389,33 +389,41 @@ NOTES = {
 }
 
 
-def make_case(out, name, s, models):
-    mc = models[s["model"]]
-    kind = s.get("load", mc["kind"])
-    folder = f"{out}/models/{s['model']}"
+def load_case_modules(out, s, mc, adapter=None):
+    """The modules a case runs, loaded as a user would."""
+    kind, folder = s.get("load", mc["kind"]), f"{out}/models/{s['model']}"
     if mc["kind"] == "clip" and kind == "vision":          # vision half of a full CLIP checkpoint
         full = T.CLIPModel.from_pretrained(folder, dtype=torch.float32, attn_implementation="sdpa", config=build_clip(mc).config).eval()
         model = T.CLIPVisionModelWithProjection(vision_config(dict(mc["vision"], projection=mc["projection"]))).eval()
         model.load_state_dict({k: v for k, v in full.state_dict().items() if k.startswith("vi")}, strict=True)
     else:
         model = load_model(folder, kind, mc)
-    x = make_inputs(s, model)
-    G.fresh(f"{out}/cases/networks/{name}")
-    flags, adapter, libraries = [], None, ("torch", "diffusers") if kind in ("unet", "vae") else ("torch", "transformers")
+    if adapter:
+        model = PeftModel.from_pretrained(model, adapter, is_trainable=True).eval()
     modules = {"model": model}
-    if s.get("lora"):
-        make_adapter(f"{out}/cases/networks/{name}/adapter", load_model(folder, kind, mc), s["lora"], s["seed"])
-        modules = {"model": PeftModel.from_pretrained(model, f"{out}/cases/networks/{name}/adapter", is_trainable=True).eval()}
-        flags, adapter, libraries = lora_flags(s["lora"]), "adapter", libraries + ("peft",)
     if kind == "aesthetic":
         head = AestheticHead(mc["projection"], mc["head"])
         head.load_state_dict({k.replace("layers.", "l", 1): v for k, v in load_file(f"{folder}/aesthetic_head.safetensors").items()})
         modules["head"] = head
+    return modules
+
+
+def make_case(out, name, s, models):
+    mc = models[s["model"]]
+    kind = s.get("load", mc["kind"])
+    folder = f"{out}/models/{s['model']}"
+    x = make_inputs(s, load_case_modules(out, s, mc)["model"])
+    G.fresh(f"{out}/networks/{name}")
+    flags, adapter, libraries = [], None, ("torch", "diffusers") if kind in ("unet", "vae") else ("torch", "transformers")
+    if s.get("lora"):
+        make_adapter(f"{out}/networks/{name}", load_model(folder, kind, mc), s["lora"], s["seed"])
+        flags, adapter, libraries = lora_flags(s["lora"]), ".", libraries + ("peft",)
+    modules = load_case_modules(out, s, mc, adapter and f"{out}/networks/{name}")
     want, deviation, detail = G.evaluate(modules, RUN[s["entry"]], x, s["seed"], tables=kind == "unet")
     note = s.get("note") or NOTES.get(s["entry"], "")
     if s.get("note_more"):
         note += " " + s["note_more"]
-    G.write_case(f"{out}/cases/networks/{name}", s["entry"], f"../../../models/{s['model']}", s["dims"], x, want, deviation, note, flags, adapter, s.get("extra"), libraries)
+    G.write_case(f"{out}/networks/{name}", s["entry"], f"../../models/{s['model']}", s["dims"], x, want, deviation, note, flags, adapter, s.get("extra"), libraries)
     return detail
 
 

@@ -2,7 +2,7 @@
 
     pipelines.py [--out DIR] [--only NAME …]
 
-Pipelines go to DIR/models/<name> (diffusers folder layout), cases to DIR/cases/generate/<case>. A pipeline with "folder" exists already: its cases only read it.
+Pipelines go to DIR/<name> (diffusers folder layout), cases to DIR/generate/<case>. A pipeline with "folder" exists already: its cases only read it.
 """
 import argparse, json, os
 import numpy as np
@@ -261,31 +261,40 @@ def library_generate(folder, m, s, x, prompt, toks):
                 width=s["width"], height=s["height"], num_images_per_prompt=s.get("batch", 1), generator=torch.Generator().manual_seed(s["seed"]), output_type="latent").images
 
 
-def make_generate_case(out, name, s, spec, folder=None, adapter=None):
-    pc = spec["pipelines"].get(s["model"], {})
-    folder = folder or f"{out}/models/{s['model']}"
-    m = load_parts(folder, pc)
-    case = f"{out}/cases/generate/{name}"
-    model = os.path.relpath(folder, case)
-    G.fresh(case)
-    toks = [read_tokenizer(f"{folder}/{t}") for t in ("tokenizer", "tokenizer_2")]
-    f = 2 ** (len(m["vae"].config.block_out_channels) - 1)
-    b = s.get("batch", 1)
+def read_tokenizers(folder):
+    return [read_tokenizer(f"{folder}/{t}") for t in ("tokenizer", "tokenizer_2")]
+
+
+def generate_inputs(folder, s, vae, case):
+    """Everything a generation starts from; the reference picture is the one in the case's folder."""
+    toks, f, b = read_tokenizers(folder), 2 ** (len(vae.config.block_out_channels) - 1), s.get("batch", 1)
     noise = torch.randn((b, 4, s["height"] // f, s["width"] // f), generator=torch.Generator().manual_seed(s["seed"]))
     x = {"ids1": tokenise(toks[0], [s["prompt"]]), "ids2": tokenise(toks[1], [s["prompt"]]), "noise": noise,
          "time_ids": torch.tensor([[s["height"], s["width"], 0, 0, s["height"], s["width"]]] * (2 * b), dtype=torch.float32)}
     if s.get("negative") is not None:
         x.update({"neg1": tokenise(toks[0], [s["negative"]]), "neg2": tokenise(toks[1], [s["negative"]])})
     if s.get("reference"):
-        picture = reference_image(*s["reference"])
-        picture.save(f"{case}/reference.png")
         pre = json.load(open(f"{folder}/feature_extractor/preprocessor_config.json"))
         proc = CLIPImageProcessorPil(size=pre["size"], crop_size=pre["crop_size"], image_mean=pre["image_mean"], image_std=pre["image_std"])
         x["pixel_values"] = torch.from_numpy(np.asarray(proc(Image.open(f"{case}/reference.png"), return_tensors="np")["pixel_values"]).astype(np.float32))
+    return x
+
+
+def make_generate_case(out, name, s, spec, folder=None, adapter=None):
+    pc = spec["pipelines"].get(s["model"], {})
+    folder = folder or f"{out}/{s['model']}"
+    m = load_parts(folder, pc)
+    case = f"{out}/generate/{name}"
+    model = os.path.relpath(folder, case)
+    G.fresh(case)
+    toks, b = read_tokenizers(folder), s.get("batch", 1)
+    if s.get("reference"):
+        reference_image(*s["reference"]).save(f"{case}/reference.png")
+    x = generate_inputs(folder, s, m["vae"], case)
     modules = dict(m)
     if s.get("lora"):
-        N.make_adapter(f"{case}/adapter", N.load_model(f"{folder}/unet", "unet", pc.get("unet")), s["lora"], s["lora"]["seed"])
-        modules["unet"] = PeftModel.from_pretrained(m["unet"], f"{case}/adapter").eval()
+        N.make_adapter(f"{case}", N.load_model(f"{folder}/unet", "unet", pc.get("unet")), s["lora"], s["lora"]["seed"])
+        modules["unet"] = PeftModel.from_pretrained(m["unet"], f"{case}").eval()
     want, deviation, detail = G.evaluate(modules, generate_function(s), x, s["seed"], tables=True)
     if not s.get("lora"):
         lib = library_generate(folder, m, s, x, s["prompt"], toks)
@@ -302,7 +311,7 @@ def make_generate_case(out, name, s, spec, folder=None, adapter=None):
     note = ("Text-only SDXL: pooled from text_encoder_2." if not s.get("reference") else "Hummingbird: pooled is image_embeds of the reference image (Pillow bicubic preprocessing).")
     note += " No negative prompt means zeros. latents are the final ones, before the division by the scaling factor."
     latents = lambda table: {"latents": table["latents"]}         # of the picture the PNG is enough
-    G.write_case(case, "generate", model, {}, None, latents(want), latents(deviation), note, N.lora_flags(s["lora"]) if s.get("lora") else [], "adapter" if s.get("lora") else None, extra,
+    G.write_case(case, "generate", model, {}, None, latents(want), latents(deviation), note, N.lora_flags(s["lora"]) if s.get("lora") else [], "." if s.get("lora") else None, extra,
                  ("torch", "diffusers", "transformers"))
     print("   latents std", float(want["latents"].std()), "image mean/std", float(want["image"].mean()), float(want["image"].std()), {k: [f"{e:.1e}" for e in v] for k, v in detail.items()})
 
@@ -316,7 +325,7 @@ def main():
     spec = json.load(open(a.spec))
     for name, c in spec["pipelines"].items():
         if "folder" not in c and (not a.only or name in a.only):
-            make_pipeline(f"{a.out}/models/{name}", c)
+            make_pipeline(f"{a.out}/{name}", c)
     for name, s in spec["cases"].items():
         if not a.only or name in a.only:
             folder = spec["pipelines"][s["model"]].get("folder")

@@ -1,6 +1,6 @@
 """What every maker shares: seeded weights, float64 reference runs, float32 deviation, files of a case.
 
-A maker writes below tests/parity: models/<name> and cases/<group>/<case>.
+A maker writes below tests/parity: models/<name> and <group>/<case>.
 """
 import contextlib, copy, hashlib, json, math, os, shutil
 import torch

@@ -2,7 +2,9 @@
 #include "tests/runtime/base/ScratchFolder.h"
 
 #include <csignal>
+#include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace hb {
@@ -86,6 +88,30 @@ TEST(AtomicFile, FolderAtTheTargetIsRefusedBeforeWriting) {
 TEST(AtomicFile, FullDiskLeavesNothing) {
   ScratchFolder folder;
   EXPECT_EXIT(writeBeyondTheLimit(folder), testing::ExitedWithCode(0), "");
+}
+
+TEST(AtomicFile, LinksStayAndTheirFilesChange) {
+  ScratchFolder folder;
+  folder.write("there/real.bin", "old");
+  std::filesystem::create_symlink("there/real.bin", folder.path("link"));
+  writeFileAtomically(folder.path("link"), "new");
+  EXPECT_TRUE(std::filesystem::is_symlink(folder.path("link")));
+  EXPECT_EQ(contentsOf(folder.path("there/real.bin")), "new");
+}
+
+TEST(AtomicFile, DevicesAndPipesAreWrittenAsTheyStand) {
+  ScratchFolder folder;
+  ASSERT_EQ(::mkfifo(folder.path("pipe").c_str(), 0600), 0);
+  int reader = ::open(folder.path("pipe").c_str(), O_RDONLY | O_NONBLOCK);
+  writeFileAtomically(folder.path("pipe"), "through");
+  char text[8] = {};
+  ASSERT_EQ(::read(reader, text, 7), 7);
+  EXPECT_STREQ(text, "through");
+  ::close(reader);
+  EXPECT_EQ(folder.fileCount(), 1u);
+  ASSERT_TRUE(std::filesystem::is_fifo(folder.path("pipe"))); // before a device of the machine is risked
+  expectError(901, [] { writeFileAtomically("/dev/full", "much"); }, {"/dev/full", "No space left"});
+  EXPECT_TRUE(std::filesystem::is_character_file("/dev/full"));
 }
 
 TEST(AtomicFile, NamesWithoutAFolderAreRelative) {

@@ -1,9 +1,12 @@
+#include "runtime/base/Error.h"
 #include "runtime/device/cpu/ThreadPool.h"
 
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <sys/resource.h>
 #include <thread>
+#include <unistd.h>
 
 namespace hb {
 namespace {
@@ -52,6 +55,25 @@ TEST(ThreadPool, ScratchLastsForOneLaunch) {
     }
   }
 }
+
+// A sanitizer's own tables need more addresses than this limit leaves, and it ends the process itself: built without one only.
+#if !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer)
+/// In a child process: stacks for 10,000 threads do not fit into 4 GB of addresses.
+[[noreturn]] void tooManyThreads() {
+  struct rlimit limit {
+    uint64_t(4) << 30, uint64_t(4) << 30
+  };
+  ::setrlimit(RLIMIT_AS, &limit);
+  try {
+    ThreadPool pool(10000, 64);
+  } catch (const Error &error) {
+    ::_exit(error.number() == 903 ? 0 : 1);
+  }
+  ::_exit(2);
+}
+
+TEST(ThreadPool, ThreadsThatCannotBeHadAreAnError) { EXPECT_EXIT(tooManyThreads(), testing::ExitedWithCode(0), ""); }
+#endif
 
 TEST(ThreadPool, WakesSleepingWorkers) {
   ThreadPool pool(3, 64);

@@ -11,7 +11,8 @@ namespace {
 
 using namespace test;
 
-std::string data(const std::string &name) { return std::string(HB_FORMATS_DATA) + "/adapters/" + name; }
+std::string testData(const std::string &name) { return std::string(HB_FORMATS_DATA) + "/" + name; }
+std::string data(const std::string &name) { return testData("adapters/" + name); }
 
 /// The target of the stored adapters: slots for all their modules in a network with SDXL's names.
 AdapterTarget storedTarget() {
@@ -29,7 +30,7 @@ AdapterTarget storedTarget() {
 }
 
 TEST(Adapter, ReadsPeftValues) {
-  Adapter adapter = loadAdapter(data("peft"), storedTarget());
+  Adapter adapter = loadAdapter(testData("peft"), storedTarget());
   ASSERT_EQ(adapter.modules.size(), 9u);
   EXPECT_EQ(adapter.rank, 2);
   EXPECT_TRUE(adapter.warnings.empty());
@@ -38,7 +39,7 @@ TEST(Adapter, ReadsPeftValues) {
     EXPECT_EQ(module.a.size(), static_cast<size_t>(module.rank * module.in));
     EXPECT_EQ(module.b.size(), static_cast<size_t>(module.rank * module.out));
   }
-  auto file = SafetensorsFile::open(data("peft/adapter_model.safetensors"));
+  auto file = SafetensorsFile::open(testData("peft/adapter_model.safetensors"));
   const AdapterModule &first = adapter.modules[0];
   EXPECT_EQ(first.path, "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q");
   EXPECT_EQ(first.a, file.readFloats(*file.find(kPeftPrefix + first.path + ".lora_A.weight")));
@@ -47,7 +48,7 @@ TEST(Adapter, ReadsPeftValues) {
 
 TEST(Adapter, SevenSpellingsOfOneAdapterAreTheSameNumbers) {
   // Files written by the libraries' own code; the f16 one differs by the rounding of its storage.
-  Adapter reference = loadAdapter(data("peft"), storedTarget());
+  Adapter reference = loadAdapter(testData("peft"), storedTarget());
   for (const char *name : {"diffusers_folded", "diffusers_down_up", "diffusers_metadata", "kohya", "kohya_sgm", "kohya_f16"}) {
     std::string path = data(name) + ".safetensors";
     double limit = std::string(name) == "kohya_f16" ? 0x1p-11 : 1e-7;
@@ -69,7 +70,7 @@ TEST(Adapter, OldAttentionProcessorSpelling) {
     tensors.push_back(tensor);
   }
   writeTensors(folder.path("old.safetensors"), tensors);
-  Adapter old = loadAdapter(folder.path("old.safetensors"), storedTarget()), reference = loadAdapter(data("peft"), storedTarget());
+  Adapter old = loadAdapter(folder.path("old.safetensors"), storedTarget()), reference = loadAdapter(testData("peft"), storedTarget());
   std::erase_if(reference.modules, [](const AdapterModule &module) { return module.path.find("attn") == std::string::npos; });
   EXPECT_EQ(old.modules.size(), 8u);
   EXPECT_LE(distance(reference, old), 1e-7);
@@ -78,19 +79,19 @@ TEST(Adapter, OldAttentionProcessorSpelling) {
 TEST(Adapter, FoldersOfOtherLibraries) {
   ScratchFolder folder;
   auto copy = [&](const std::string &from, const std::string &to) { return folder.write(to, contentsOf(data(from))); };
-  Adapter reference = loadAdapter(data("peft"), storedTarget());
+  Adapter reference = loadAdapter(testData("peft"), storedTarget());
   copy("diffusers_folded.safetensors", "d/pytorch_lora_weights.safetensors");
   EXPECT_LE(distance(reference, loadAdapter(folder.path("d"), storedTarget())), 1e-7);
   copy("kohya.safetensors", "k/my style.safetensors");
   EXPECT_LE(distance(reference, loadAdapter(folder.path("k"), storedTarget())), 1e-7);
   copy("kohya.safetensors", "k/second.safetensors");
   expectError(301, [&] { loadAdapter(folder.path("k"), storedTarget()); }, {folder.path("k")});
-  EXPECT_LE(distance(reference, loadAdapter(data("peft/adapter_model.safetensors"), storedTarget())), 1e-7) << "the file of a PEFT folder";
+  EXPECT_LE(distance(reference, loadAdapter(testData("peft/adapter_model.safetensors"), storedTarget())), 1e-7) << "the file of a PEFT folder";
 }
 
 TEST(Adapter, EveryWriterIsReadBack) {
   ScratchFolder folder;
-  Adapter adapter = loadAdapter(data("peft"), storedTarget());
+  Adapter adapter = loadAdapter(testData("peft"), storedTarget());
   writePeftFolder(folder.path("peft"), adapter.modules, {.targetModules = {"to_q", "to_v"}});
   writeDiffusersFile(folder.path("folded.safetensors"), adapter.modules);
   writeDiffusersFile(folder.path("metadata.safetensors"), adapter.modules, DiffusersScale::Metadata);
@@ -194,6 +195,30 @@ TEST(Adapter, PartsThatAreNotAppliedAreCounted) {
     EXPECT_EQ(loaded.otherComponents, 1u);
     ASSERT_EQ(loaded.warnings.size(), 1u);
     EXPECT_NE(loaded.warnings[0].find(text), std::string::npos) << loaded.warnings[0];
+  }
+}
+
+/// Adapters of text encoders: another network's, in every spelling. Counted, the first one named, the rest applied.
+TEST(Adapter, TextEncoderPartsOfEverySpelling) {
+  ScratchFolder folder;
+  std::string kohya = "lora_unet_" + std::regex_replace(kQuery, std::regex("\\."), "_"), plain = "unet." + kQuery, layer = "text_model.encoder.layers.0.mlp.fc1",
+              flat = "text_model_encoder_layers_0_mlp_fc1";
+  struct {
+    std::string site, text, down, up;
+  } rows[] = {{kohya, "lora_te_" + flat, "lora_down", "lora_up"},          {kohya, "lora_te1_" + flat, "lora_down", "lora_up"},
+              {kohya, "lora_te2_" + flat, "lora_down", "lora_up"},         {plain, "text_encoder." + layer, "lora_A", "lora_B"},
+              {plain, "text_encoder_2." + layer, "lora_A", "lora_B"},      {plain, "text_encoder." + layer, "lora.down", "lora.up"},
+              {plain, "text_encoder_2." + layer, "lora.down", "lora.up"}};
+  for (auto &row : rows) {
+    std::string down = "." + row.down + ".weight", up = "." + row.up + ".weight", other = std::regex_replace(row.text, std::regex("0"), "1");
+    std::string path = folder.path("a.safetensors");
+    writeTensors(path, {{row.site + down, {2, 6}}, {row.site + up, {4, 2}}, {row.text + down, {2, 6}}, {row.text + up, {4, 2}}, {other + down, {2, 6}}, {other + up, {4, 2}}});
+    Adapter adapter = loadAdapter(path, smallTarget());
+    EXPECT_EQ(adapter.modules.size(), 1u) << row.text;
+    EXPECT_EQ(adapter.otherComponents, 2u) << row.text;
+    ASSERT_EQ(adapter.warnings.size(), 1u) << row.text;
+    EXPECT_NE(adapter.warnings[0].find("a.safetensors: 2 modules of other networks than unet (first: " + row.text), std::string::npos) << adapter.warnings[0];
+    EXPECT_NE(adapter.warnings[0].find("not applied"), std::string::npos) << adapter.warnings[0];
   }
 }
 

@@ -46,6 +46,7 @@ TEST_F(ModuleTest, ReadsEverything) {
   EXPECT_EQ(program.commands[1].body.size(), 2u);
   EXPECT_EQ(module.constants().size(), 64u);
   EXPECT_EQ(module.math, "strict"); // as modules were before they said so
+  EXPECT_EQ(module.dtype, "f32");
 }
 
 TEST_F(ModuleTest, UnknownEntryListsTheKnownOnes) {
@@ -110,6 +111,9 @@ TEST_F(ModuleTest, ImpossibleValues) {
   EXPECT_EQ(changed("/programs/0/commands/0/3", 33), 406);         // more bytes than the input has
   EXPECT_EQ(changed("/programs/0/commands/1/3/1", 190), 406);      // counter half outside the arena
   EXPECT_EQ(changed("/programs/0/commands/0/0", "jump"), 406);
+  EXPECT_EQ(changed("/dtype", "bf16"), 0);
+  EXPECT_EQ(changed("/dtype", "f8"), 403);
+  EXPECT_EQ(changed("/dtype", 16), 403);
   EXPECT_EQ(changed("/math", "fast"), 0);
   EXPECT_EQ(changed("/math", "sloppy"), 403);
   EXPECT_EQ(changed("/math", 1), 403);

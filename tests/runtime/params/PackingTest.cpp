@@ -65,6 +65,25 @@ TEST(Packing, GatedPanelsAlternateHalves) {
     }
 }
 
+/// Two factors along the diagonal, rows behind them that have none; packed panel by panel as threads do.
+TEST(Packing, FactorsAlongTheDiagonal) {
+  constexpr int64_t kRows[] = {18, 21}, kColumns[] = {3, 2}, kAll = 50;
+  WeightSpec spec{{{"adapter:n", "q.lora_B", DType::F32, {kRows[0], kColumns[0]}}, {"adapter:n", "v.lora_B", DType::F32, {kRows[1], kColumns[1]}}},
+                  WeightLayout::DiagonalPanel16, DType::F32, {kAll, kColumns[0] + kColumns[1]}};
+  std::vector<float> factors[] = {randomValues(kRows[0] * kColumns[0]), randomValues(kRows[1] * kColumns[1])};
+  SourceData sources[] = {{DType::F32, reinterpret_cast<std::byte *>(factors[0].data())}, {DType::F32, reinterpret_cast<std::byte *>(factors[1].data())}};
+  std::vector<float> packed(packedSize(spec) / 4, 77.0f);
+  ASSERT_EQ(packed.size(), 4u * 5 * 16);
+  ASSERT_EQ(packTasks(spec), 4);
+  for (int64_t task = 0; task < 4; ++task)
+    packWeight(spec, sources, reinterpret_cast<std::byte *>(packed.data()), task, task + 1);
+  for (int64_t row = 0; row < 64; ++row)
+    for (int64_t k = 0; k < 5; ++k) {
+      float want = row < 18 && k < 3 ? factors[0][row * 3 + k] : row >= 18 && row < 39 && k >= 3 ? factors[1][(row - 18) * 2 + k - 3] : 0.0f;
+      EXPECT_EQ(packed[(row / 16 * 5 + k) * 16 + row % 16], want) << row << " " << k;
+    }
+}
+
 TEST(Packing, SourcesFollowEachOtherAndTypesConvert) {
   WeightSpec spec{{{"", "q", DType::F16, {2, 2}}, {"", "k", DType::F32, {1, 2}}}, WeightLayout::Dense, DType::F32, {3, 2}};
   uint16_t half[] = {floatToHalf(1), floatToHalf(2), floatToHalf(3), floatToHalf(-0.5f)};

@@ -4,7 +4,11 @@
 #include "tests/runtime/base/ScratchFolder.h"
 #include "tests/runtime/formats/RawFile.h"
 
+#include <csignal>
 #include <cstring>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 namespace hb {
 namespace {
@@ -91,6 +95,72 @@ TEST_F(WeightStoreTest, ADamagedFileIsReplaced) {
   EXPECT_EQ(warnings_.size(), 1u);
   EXPECT_EQ(pack().first, sound);
   EXPECT_EQ(warnings_.size(), 1u) << "sound again";
+}
+
+TEST_F(WeightStoreTest, AFileCutOffAnywhereIsReplaced) {
+  auto sound = pack().first;
+  std::string path = std::filesystem::directory_iterator(folder_.path("cache"))->path();
+  for (uintmax_t size : {uintmax_t(0), uintmax_t(1), std::filesystem::file_size(path) / 2, std::filesystem::file_size(path) - 1}) {
+    std::filesystem::resize_file(path, size);
+    warnings_.clear();
+    EXPECT_EQ(pack().first, sound);
+    ASSERT_EQ(warnings_.size(), 1u) << size;
+    EXPECT_NE(warnings_[0].find("is damaged; the weights are packed again"), std::string::npos);
+    EXPECT_EQ(pack(), std::pair(sound, uint64_t(sound[0].size() + sound[1].size()))) << "the new file serves";
+    EXPECT_EQ(cacheFiles(), 1u);
+  }
+}
+
+/// A disk that is full in the middle of the write, by a limit on file sizes: a warning, the same weights, nothing left.
+TEST_F(WeightStoreTest, AFullDiskIsAWarning) {
+  options_.cache.enabled = false;
+  auto plain = pack().first;
+  options_.cache.enabled = true;
+  ::signal(SIGXFSZ, SIG_IGN);
+  struct rlimit before, small;
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  small = before;
+  small.rlim_cur = 300;
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  auto got = pack();
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  EXPECT_EQ(got, std::pair(plain, uint64_t(0)));
+  ASSERT_EQ(warnings_.size(), 1u);
+  EXPECT_NE(warnings_[0].find("packed weights are not kept: error HB0901"), std::string::npos) << warnings_[0];
+  EXPECT_EQ(cacheFiles(), 0u);
+  EXPECT_GT(pack().second, 0u) << "with room again, they are kept";
+}
+
+/// Processes that find no file at the same moment each write one, and files go while others look for them: all get the same weights,
+/// and what lies there in the end is whole.
+TEST_F(WeightStoreTest, ProcessesAtTheSameTime) {
+  options_.cache.enabled = false;
+  auto plain = pack().first;
+  options_.cache.enabled = true;
+  pack();
+  std::string path = std::filesystem::directory_iterator(folder_.path("cache"))->path();
+  std::vector<pid_t> children;
+  for (int i = 0; i < 6; ++i) {
+    pid_t child = ::fork();
+    if (child == 0) {
+      for (int round = 0; round < 20; ++round) {
+        ::unlink(path.c_str());
+        if (pack().first != plain)
+          ::_exit(1);
+      }
+      ::_exit(0);
+    }
+    children.push_back(child);
+  }
+  for (pid_t child : children) {
+    int status = -1;
+    ::waitpid(child, &status, 0);
+    EXPECT_EQ(status, 0);
+  }
+  EXPECT_EQ(pack().first, plain);
+  EXPECT_EQ(pack().second, plain[0].size() + plain[1].size());
+  EXPECT_TRUE(warnings_.empty());
+  EXPECT_EQ(cacheFiles(), 1u);
 }
 
 TEST_F(WeightStoreTest, SmallNetworksAndUnusableFoldersPackInMemory) {

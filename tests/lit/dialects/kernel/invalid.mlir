@@ -210,8 +210,98 @@ func.func @f(%q: tensor<1x64x32xf32>, %s: tensor<1x2x2x64xf32>, %d: tensor<1x2x6
 
 // -----
 
+func.func @slab_of_half_a_row(%x: tensor<1x18x18x32xf32>, %row: tensor<i64>) {
+  // expected-error@+1 {{a slab of whole rows of 8 tiles, at most 64}}
+  %v = kernel.winograd_input %x slab(%row : tensor<i64>) {m = array<i64: 2, 2>} : tensor<1x18x18x32xf32> -> tensor<16x12x32xf32>
+  return
+}
+
+// -----
+
 func.func @f(%q: tensor<1x64x32xf32>) {
   // expected-error@+1 {{expected stats of shape 1x2x2x64; found 1x2x64}}
   %0:2 = kernel.attention q(%q : tensor<1x64x32xf32>) k(%q : tensor<1x64x32xf32>) v(%q : tensor<1x64x32xf32>) {heads = 2 : i64, scale = 0.25 : f64} -> tensor<1x64x32xf32>, tensor<1x2x64xf32>
+  return
+}
+
+// -----
+
+func.func @slab_number(%x: tensor<1x18x18x32xf32>, %row: tensor<f32>) {
+  // expected-error@+1 {{the first row of a slab as a scalar i64}}
+  %v = kernel.winograd_input %x slab(%row : tensor<f32>) {m = array<i64: 2, 2>} : tensor<1x18x18x32xf32> -> tensor<16x16x32xf32>
+  return
+}
+
+// -----
+
+func.func @into_without_slab(%p: tensor<16x64x32xf32>, %y: tensor<1x16x16x32xf32>) {
+  // expected-error@+1 {{a slab that goes into a picture of the result's type}}
+  %r = kernel.winograd_output %p into(%y : tensor<1x16x16x32xf32>) {m = array<i64: 2, 2>, maps = []} : tensor<16x64x32xf32> -> tensor<1x16x16x32xf32> {
+  ^bb0(%acc: f32):
+    kernel.yield %acc : f32
+  }
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x64xf32>, %w: tensor<96x64xf16, #kernel.packed<panel16>>, %a: tensor<4x64xf32, #kernel.packed<panel16>>, %b: tensor<96x4xf32, #kernel.packed<panel16>>, %s: tensor<4xf32>) {
+  // expected-error@+1 {{expected ends of adapter blocks that ascend to at most 96; found 97}}
+  %y = kernel.contract linear a(%x : tensor<2x64xf32>) weight(%w : tensor<96x64xf16, #kernel.packed<panel16>>) lora(%a : tensor<4x64xf32, #kernel.packed<panel16>>, %b : tensor<96x4xf32, #kernel.packed<panel16>>, %s : tensor<4xf32>) {lora_blocks = array<i64: 40, 97>, maps = []} -> tensor<2x96xf32> {
+  ^bb0(%acc: f32):
+    kernel.yield %acc : f32
+  }
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x64xf32>, %w: tensor<96x64xf16, #kernel.packed<panel16>>, %a: tensor<4x64xf32, #kernel.packed<panel16>>, %b: tensor<96x4xf32, #kernel.packed<panel16>>, %s: tensor<4xf32>) {
+  // expected-error@+1 {{expected ends of adapter blocks that ascend to at most 96; found 40}}
+  %y = kernel.contract linear a(%x : tensor<2x64xf32>) weight(%w : tensor<96x64xf16, #kernel.packed<panel16>>) lora(%a : tensor<4x64xf32, #kernel.packed<panel16>>, %b : tensor<96x4xf32, #kernel.packed<panel16>>, %s : tensor<4xf32>) {lora_blocks = array<i64: 40, 40>, maps = []} -> tensor<2x96xf32> {
+  ^bb0(%acc: f32):
+    kernel.yield %acc : f32
+  }
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x64xf32>, %w: tensor<96x64xf16, #kernel.packed<panel16>>, %a: tensor<4x64xf32, #kernel.packed<panel16>>, %b: tensor<96x4xf32, #kernel.packed<panel16>>, %s: tensor<4xf32>) {
+  // expected-error@+1 {{expected adapter blocks that share the rank equally; found 3 blocks of rank 4}}
+  %y = kernel.contract linear a(%x : tensor<2x64xf32>) weight(%w : tensor<96x64xf16, #kernel.packed<panel16>>) lora(%a : tensor<4x64xf32, #kernel.packed<panel16>>, %b : tensor<96x4xf32, #kernel.packed<panel16>>, %s : tensor<4xf32>) {lora_blocks = array<i64: 8, 16, 24>, maps = []} -> tensor<2x96xf32> {
+  ^bb0(%acc: f32):
+    kernel.yield %acc : f32
+  }
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x64xf32>, %w: tensor<192x64xf16, #kernel.packed<gated_panel16>>, %a: tensor<4x64xf32, #kernel.packed<panel16>>, %b: tensor<192x4xf32, #kernel.packed<gated_panel16>>, %s: tensor<4xf32>) {
+  // expected-error@+1 {{expected blocks of an adapter without a gate; found a gated contraction}}
+  %y = kernel.contract linear a(%x : tensor<2x64xf32>) weight(%w : tensor<192x64xf16, #kernel.packed<gated_panel16>>) lora(%a : tensor<4x64xf32, #kernel.packed<panel16>>, %b : tensor<192x4xf32, #kernel.packed<gated_panel16>>, %s : tensor<4xf32>) {gated, lora_blocks = array<i64: 32>, maps = []} -> tensor<2x96xf32> {
+  ^bb0(%acc: f32, %gate: f32):
+    kernel.yield %acc : f32
+  }
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x64xf32>, %w: tensor<96x64xf16, #kernel.packed<panel16>>) {
+  // expected-error@+1 {{expected blocks of an adapter only; found no adapter}}
+  %y = kernel.contract linear a(%x : tensor<2x64xf32>) weight(%w : tensor<96x64xf16, #kernel.packed<panel16>>) {lora_blocks = array<i64: 32>, maps = []} -> tensor<2x96xf32> {
+  ^bb0(%acc: f32):
+    kernel.yield %acc : f32
+  }
+  return
+}
+
+// -----
+
+func.func @f() {
+  // expected-error@+1 {{expected matrices that fit along the diagonal of 40x8; found 48 rows and 8 columns}}
+  %w = kernel.weight [#kernel.source<"adapter:u", "q.lora_B", tensor<24x4xf32>>, #kernel.source<"adapter:u", "v.lora_B", tensor<24x4xf32>>] : tensor<40x8xf32, #kernel.packed<diagonal_panel16>>
   return
 }

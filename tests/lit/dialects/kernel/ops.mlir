@@ -28,7 +28,7 @@ func.func @structure(%x: tensor<8xf32>, %qkv: tensor<2x64x96xf32>) {
 // CHECK-LABEL: func.func @contract
 func.func @contract(%x: tensor<2x77x64xf32>, %w: tensor<96x64xf16, #kernel.packed<panel16>>, %g: tensor<192x64xf16, #kernel.packed<gated_panel16>>,
                     %b: tensor<96xf32>, %la: tensor<4x64xf32, #kernel.packed<panel16>>, %lb: tensor<96x4xf32, #kernel.packed<panel16>>, %ls: tensor<4xf32>,
-                    %n: tensor<64xf32>, %stats: tensor<2x3x8x2xf32>, %p: tensor<1x18x18x32xf32>, %c: tensor<8x32x3x3xf32, #kernel.packed<panel16>>) {
+                    %ld: tensor<96x4xf32, #kernel.packed<diagonal_panel16>>, %n: tensor<64xf32>, %stats: tensor<2x3x8x2xf32>, %p: tensor<1x18x18x32xf32>, %c: tensor<8x32x3x3xf32, #kernel.packed<panel16>>) {
   // CHECK: kernel.contract linear a(%{{.*}} : tensor<2x77x64xf32>) weight(%{{.*}} : tensor<96x64xf16, #kernel.packed<panel16>>)
   // CHECK-SAME: extras(%{{.*}} : tensor<96xf32>) {maps = [#{{.*}}]} -> tensor<2x77x96xf32>
   %0 = kernel.contract linear a(%x : tensor<2x77x64xf32>) weight(%w : tensor<96x64xf16, #kernel.packed<panel16>>)
@@ -40,6 +40,13 @@ func.func @contract(%x: tensor<2x77x64xf32>, %w: tensor<96x64xf16, #kernel.packe
   // CHECK: kernel.contract linear {{.*}} lora(%{{.*}} : tensor<4x64xf32, #kernel.packed<panel16>>, %{{.*}} : tensor<96x4xf32, #kernel.packed<panel16>>, %{{.*}} : tensor<4xf32>)
   %1 = kernel.contract linear a(%x : tensor<2x77x64xf32>) weight(%w : tensor<96x64xf16, #kernel.packed<panel16>>)
          lora(%la : tensor<4x64xf32, #kernel.packed<panel16>>, %lb : tensor<96x4xf32, #kernel.packed<panel16>>, %ls : tensor<4xf32>) {maps = []} -> tensor<2x77x96xf32> {
+  ^bb0(%acc: f32):
+    kernel.yield %acc : f32
+  }
+  // CHECK: kernel.contract linear {{.*}} {lora_blocks = array<i64: 32, 64>, maps = []} -> tensor<2x77x96xf32>
+  %6 = kernel.contract linear a(%x : tensor<2x77x64xf32>) weight(%w : tensor<96x64xf16, #kernel.packed<panel16>>)
+         lora(%la : tensor<4x64xf32, #kernel.packed<panel16>>, %ld : tensor<96x4xf32, #kernel.packed<diagonal_panel16>>, %ls : tensor<4xf32>)
+         {lora_blocks = array<i64: 32, 64>, maps = []} -> tensor<2x77x96xf32> {
   ^bb0(%acc: f32):
     kernel.yield %acc : f32
   }
@@ -124,6 +131,14 @@ func.func @maps(%x: tensor<1x8x8x16xf32>, %a: tensor<2x8x8x16xf32>, %b: tensor<2
   %5 = kernel.winograd_input %w {m = array<i64: 2, 2>} : tensor<1x18x18x32xf32> -> tensor<16x64x32xf32>
   // CHECK: kernel.winograd_output %{{.*}} {m = array<i64: 2, 2>, maps = []} : tensor<16x64x32xf32> -> tensor<1x16x16x32xf32>
   %6 = kernel.winograd_output %5 {m = array<i64: 2, 2>, maps = []} : tensor<16x64x32xf32> -> tensor<1x16x16x32xf32> {
+  ^bb0(%acc: f32):
+    kernel.yield %acc : f32
+  }
+  %row = kernel.constant dense<2> : tensor<i64>
+  // CHECK: kernel.winograd_input %{{.*}} slab(%[[ROW:.*]] : tensor<i64>) {m = array<i64: 2, 2>} : tensor<1x18x18x32xf32> -> tensor<16x16x32xf32>
+  %slab = kernel.winograd_input %w slab(%row : tensor<i64>) {m = array<i64: 2, 2>} : tensor<1x18x18x32xf32> -> tensor<16x16x32xf32>
+  // CHECK: kernel.winograd_output %{{.*}} slab(%[[ROW]] : tensor<i64>) into(%{{.*}} : tensor<1x16x16x32xf32>) {m = array<i64: 2, 2>, maps = []} : tensor<16x16x32xf32> -> tensor<1x16x16x32xf32>
+  %both = kernel.winograd_output %slab slab(%row : tensor<i64>) into(%6 : tensor<1x16x16x32xf32>) {m = array<i64: 2, 2>, maps = []} : tensor<16x16x32xf32> -> tensor<1x16x16x32xf32> {
   ^bb0(%acc: f32):
     kernel.yield %acc : f32
   }

@@ -113,6 +113,46 @@ func.func @f(%x: tensor<2x4xf32>, %w: tensor<3x4xf32>, %a: tensor<2x4xf32>, %b: 
 
 // -----
 
+func.func @f(%x: tensor<2x4xf32>, %w: tensor<3x4xf32>, %a: tensor<2x4xf32>, %b: tensor<3x2xf32>, %s: tensor<2xf32>) {
+  // expected-error@+1 {{(C5) expected at least one block; found none}}
+  %0 = nn.lora_linear %x, %w, lora(%a, %b, %s) {blocks = array<i64>} : (tensor<2x4xf32>, tensor<3x4xf32>, tensor<2x4xf32>, tensor<3x2xf32>, tensor<2xf32>) -> tensor<2x3xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x4xf32>, %w: tensor<3x4xf32>, %a: tensor<2x4xf32>, %b: tensor<1x1xf32>, %s: tensor<2xf32>) {
+  // expected-error@+1 {{(C5) expected ends of blocks that ascend; found 1 after 2}}
+  %0 = nn.lora_linear %x, %w, lora(%a, %b, %s) {blocks = array<i64: 2, 1>} : (tensor<2x4xf32>, tensor<3x4xf32>, tensor<2x4xf32>, tensor<1x1xf32>, tensor<2xf32>) -> tensor<2x3xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x4xf32>, %w: tensor<3x4xf32>, %a: tensor<2x4xf32>, %b: tensor<4x1xf32>, %s: tensor<2xf32>) {
+  // expected-error@+1 {{(C5) expected blocks inside the 3 rows, and a rank that they share equally; found 4 rows and rank 2}}
+  %0 = nn.lora_linear %x, %w, lora(%a, %b, %s) {blocks = array<i64: 2, 4>} : (tensor<2x4xf32>, tensor<3x4xf32>, tensor<2x4xf32>, tensor<4x1xf32>, tensor<2xf32>) -> tensor<2x3xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x4xf32>, %w: tensor<3x4xf32>, %a: tensor<3x4xf32>, %b: tensor<3x1xf32>, %s: tensor<3xf32>) {
+  // expected-error@+1 {{(C5) expected blocks inside the 3 rows, and a rank that they share equally; found 3 rows and rank 3}}
+  %0 = nn.lora_linear %x, %w, lora(%a, %b, %s) {blocks = array<i64: 2, 3>} : (tensor<2x4xf32>, tensor<3x4xf32>, tensor<3x4xf32>, tensor<3x1xf32>, tensor<3xf32>) -> tensor<2x3xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x4xf32>, %w: tensor<3x4xf32>, %a: tensor<2x4xf32>, %b: tensor<2x1xf32>, %s: tensor<2xf32>) {
+  // expected-error@+1 {{(C5) expected b of shape 3x1; found 2x1}}
+  %0 = nn.lora_linear %x, %w, lora(%a, %b, %s) {blocks = array<i64: 2, 3>} : (tensor<2x4xf32>, tensor<3x4xf32>, tensor<2x4xf32>, tensor<2x1xf32>, tensor<2xf32>) -> tensor<2x3xf32>
+  return
+}
+
+// -----
+
 func.func @f(%x: tensor<2x4xf32>, %w: tensor<3x4xf32>) {
   // expected-error@+1 {{(C1) expected weight as [2N, K] with K = 4; found 3x4}}
   %0 = nn.gated_linear gelu %x, %w : (tensor<2x4xf32>, tensor<3x4xf32>) -> tensor<2x3xf32>

@@ -143,3 +143,24 @@ func.func @attention_gradient(%x: tensor<1x7x96xf32>, %dy: tensor<1x7x32xf32>) -
         -> (tensor<1x7x32xf32>, tensor<1x7x32xf32>, tensor<1x7x32xf32>)
   return %g#0, %g#1, %g#2 : tensor<1x7x32xf32>, tensor<1x7x32xf32>, tensor<1x7x32xf32>
 }
+
+// Merged linears of which two are adapted: factors one after the other, B along the diagonal.
+// CHECK-LABEL: func.func @merged_adapters
+// CHECK-DAG: kernel.weight [#kernel.source<"adapter:unet", "q.lora_A", tensor<4x32xf32>>, #kernel.source<"adapter:unet", "v.lora_A", tensor<4x32xf32>>] : tensor<8x32xf32, #kernel.packed<panel16>>
+// CHECK-DAG: kernel.weight [#kernel.source<"adapter:unet", "q.lora_B", tensor<16x4xf32>>, #kernel.source<"adapter:unet", "v.lora_B", tensor<16x4xf32>>] : tensor<48x8xf32, #kernel.packed<diagonal_panel16>>
+// CHECK-DAG: kernel.weight [#kernel.source<"adapter:unet", "q.lora_scale", tensor<4xf32>>, #kernel.source<"adapter:unet", "v.lora_scale", tensor<4xf32>>] : tensor<8xf32>
+// CHECK: kernel.contract linear {{.*}} lora({{.*}}) {lora_blocks = array<i64: 16, 32>, maps = []} -> tensor<2x48xf32>
+func.func @merged_adapters(%x: tensor<2x32xf32>) -> tensor<2x48xf32> {
+  %w = nn.param "unet" "qvk" : tensor<48x32xf16>
+  %aq = nn.param "adapter:unet" "q.lora_A" : tensor<4x32xf32>
+  %av = nn.param "adapter:unet" "v.lora_A" : tensor<4x32xf32>
+  %bq = nn.param "adapter:unet" "q.lora_B" : tensor<16x4xf32>
+  %bv = nn.param "adapter:unet" "v.lora_B" : tensor<16x4xf32>
+  %sq = nn.param "adapter:unet" "q.lora_scale" : tensor<4xf32>
+  %sv = nn.param "adapter:unet" "v.lora_scale" : tensor<4xf32>
+  %a = nn.concat %aq, %av {axis = 0 : i64} : (tensor<4x32xf32>, tensor<4x32xf32>) -> tensor<8x32xf32>
+  %b = nn.concat %bq, %bv {axis = 0 : i64} : (tensor<16x4xf32>, tensor<16x4xf32>) -> tensor<32x4xf32>
+  %s = nn.concat %sq, %sv {axis = 0 : i64} : (tensor<4xf32>, tensor<4xf32>) -> tensor<8xf32>
+  %y = nn.lora_linear %x, %w, lora(%a, %b, %s) {blocks = array<i64: 16, 32>} : (tensor<2x32xf32>, tensor<48x32xf16>, tensor<8x32xf32>, tensor<32x4xf32>, tensor<8xf32>) -> tensor<2x48xf32>
+  return %y : tensor<2x48xf32>
+}

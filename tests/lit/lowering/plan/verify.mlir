@@ -62,3 +62,40 @@ plan.program @edge inputs [ {name = "x", type = tensor<16xf32>} ] outputs [] are
   // expected-error@+1 {{HB0821: expected an aligned place inside the arena; found offset 0, size 64}}
   plan.launch @square [#plan.input<0>, #plan.arena<0, 64>] {values = array<i64: 0, 1>}
 }
+
+// -----
+
+// A kernel that writes a part of its result must find the rest in the result's place.
+kernel.def @part(%x: tensor<16xf32>, %into: tensor<16xf32>) -> tensor<16xf32> attributes {inplace = [[1, 0]], tied = 1 : i64} {
+  %y = kernel.map (%x : tensor<16xf32>) [affine_map<(d0) -> (d0)>] -> tensor<16xf32> {
+  ^bb0(%a: f32):
+    kernel.yield %a : f32
+  }
+  kernel.return %y : tensor<16xf32>
+}
+plan.program @tied inputs [ {name = "x", type = tensor<16xf32>} ] outputs [ {name = "y", type = tensor<16xf32>} ] arena 256 lower_bound 192 {
+  plan.launch @part [#plan.input<0>, #plan.output<0>, #plan.output<0>] {values = array<i64: 0, 1, 1>}
+  // expected-error@-1 {{HB0821: expected output 0 to hold value 1; found another one or none}}
+}
+
+// -----
+
+kernel.def @whole(%x: tensor<16xf32>) -> tensor<16xf32> {
+  %y = kernel.map (%x : tensor<16xf32>) [affine_map<(d0) -> (d0)>] -> tensor<16xf32> {
+  ^bb0(%a: f32):
+    kernel.yield %a : f32
+  }
+  kernel.return %y : tensor<16xf32>
+}
+kernel.def @part(%x: tensor<16xf32>, %into: tensor<16xf32>) -> tensor<16xf32> attributes {inplace = [[1, 0]], tied = 1 : i64} {
+  %y = kernel.map (%x : tensor<16xf32>) [affine_map<(d0) -> (d0)>] -> tensor<16xf32> {
+  ^bb0(%a: f32):
+    kernel.yield %a : f32
+  }
+  kernel.return %y : tensor<16xf32>
+}
+plan.program @apart inputs [ {name = "x", type = tensor<16xf32>} ] outputs [ {name = "y", type = tensor<16xf32>} ] arena 256 lower_bound 192 {
+  plan.launch @whole [#plan.input<0>, #plan.arena<0, 64>] {values = array<i64: 0, 1>}
+  // expected-error@+1 {{HB0821: expected the result in the place of operand 1; found another place}}
+  plan.launch @part [#plan.input<0>, #plan.arena<0, 64>, #plan.output<0>] {values = array<i64: 0, 1, 1>}
+}
