@@ -1,9 +1,10 @@
 // kernel.attention_vjp: flash attention backward (Dao et al. 2022, algorithm 4) in natural layouts.
 //
-// A block of about 128 keys meets blocks of about 64 queries. Only K and V of the key block are turned onto the lanes; with keys on lanes
+// A block of 64 to 512 keys meets blocks of about 64 queries. Only K and V of the key block are turned onto the lanes; with keys on lanes
 //   S = Q·K^T, P = 2^(S − max)/Σ, dP = dY·V^T, dS = P∘(dP − D)·scale
-// stand in scratch, queries as rows. The other three products have the head width on lanes, so that dY, Q and K are read where they lie and
-// elements of P and dS are the scalars: dV += P^T·dY, dK += dS^T·Q, dQ += dS·K.
+// stand in scratch, queries as rows. The other three products have the head width on lanes, and elements of P and dS are the scalars:
+// dV += P^T·dY, dK += dS^T·Q, dQ += dS·K. They sweep dY, Q and K again and again; the blocks are copied side by side for that, because rows
+// of one head lie a power of two apart often enough, and then all of them share a few sets of the first-level cache.
 //
 // Where heads give tasks enough, a task is one head: all five products in one pass, dQ running in its place. Otherwise tasks are blocks: of
 // keys (dK and dV, four products) and of queries (dQ, three), in turn, so that any even split of them is even in work too.
@@ -22,9 +23,11 @@ namespace {
 constexpr int64_t enoughHeads = 8;      ///< heads (times batch) from which a task is a head
 constexpr int64_t queriesOfBlock = 64;  ///< blocks are equal, so that they differ from this a little
 constexpr int64_t queriesOfTask = 128;  ///< where a task is a block of queries: keys are turned once for it
-constexpr int64_t keysOfBlock = 128, keysOfWideBlock = 64;
+/// Keys of a block: Q, dY and dQ are streamed once for each, so many where the head is the task (and blocks make no tasks).
+constexpr int64_t keysOfHeadBlock = 512, keysOfBlock = 128, keysOfWideBlock = 64;
 constexpr int64_t wideHead = 512;       ///< widths of keys and values together from which a block's arrays outgrow the cache otherwise
-constexpr int64_t shortChain = 64, longChain = 128; ///< float32 chains over a head's width: up to the first as they are, up to twice that halved
+constexpr int64_t shortChain = 64, longChain = 128; ///< float32 chains: over a head's width up to the first as they are, up to twice that halved
+constexpr int64_t maxChain = 160;                   ///< over keys
 
 int64_t roundUp(int64_t x, int64_t multiple) { return (x + multiple - 1) / multiple * multiple; }
 
@@ -49,8 +52,10 @@ public:
     byHeads = batch * heads >= enoughHeads;
     blockQueries = blockOf(queries, queriesOfBlock, 4);
     taskQueries = byHeads ? blockQueries : blockOf(queries, queriesOfTask, 4);
-    blockKeys = blockOf(keys, width + valueWidth > wideHead ? keysOfWideBlock : keysOfBlock, 16);
-    blockLanes = roundUp(blockKeys, lanes);
+    const int64_t most = kb.target.avx512() ? keysOfHeadBlock : keysOfHeadBlock / 2; // such machines have the larger second-level caches, too
+    blockKeys = blockOf(keys, width + valueWidth > wideHead ? keysOfWideBlock : byHeads ? most : keysOfBlock, 16);
+    fetchesAhead = byHeads && width + valueWidth <= wideHead / 2;
+    blockLanes = roundUp(blockKeys, lanes) + 16; // columns of P are swept too: an odd number of lines between rows spreads them over the cache
   }
 
   Launch run() {
@@ -127,6 +132,9 @@ private:
     valuesT = piece(valueWidth * blockLanes);
     probabilities = piece(rowCount * blockLanes);
     scoreGradients = piece(rowCount * blockLanes);
+    keysDense = piece(blockKeys * roundUp(width, lanes));
+    queriesDense = piece(rowCount * roundUp(width, lanes));
+    cotangentsDense = piece(rowCount * roundUp(valueWidth, lanes));
     keyGradients = piece(blockKeys * roundUp(width, lanes));
     valueGradients = piece(blockKeys * roundUp(valueWidth, lanes));
   }
@@ -155,6 +163,18 @@ private:
     run(0, large, small + 1);
     run(large * (small + 1), groups - large, small);
   }
+  /// Rows of a block side by side, group by group of columns, zeros after the last one.
+  void copyDense(const HeadRows &source, Value first, int64_t count, int64_t columns, Value target) {
+    forGroups(columns, [&](const Group &group) {
+      Value mask = tailMask(group), from = kb.add(source.row(kb, first), group.first), to = kb.mul(group.first, count);
+      kb.loop(0, count, 1, [&](Value row) {
+        for (int64_t panel = 0; panel < group.panels; ++panel) {
+          Value part = loadF(source.base, kb.add(kb.add(from, kb.mul(row, source.stride)), panel * lanes), panel == group.panels - 1 ? mask : Value());
+          kb.storeRaw(part, target, kb.add(to, kb.add(kb.mul(row, group.panels * lanes), panel * lanes)));
+        }
+      });
+    });
+  }
   Value tailMask(const Group &group) { return group.valid % lanes ? kb.mask(group.valid % lanes, lanes) : Value(); }
   /// Rows of a register tile: 24 accumulators of 32 registers with AVX-512, 12 of 16 with AVX2, so that a third is left for the operands.
   int64_t tileRows(int64_t panels) { return std::min<int64_t>(12, (kb.target.avx512() ? 24 : 12) / panels); }
@@ -181,9 +201,16 @@ private:
     });
   }
 
+  void fetchRow(const HeadRows &source, Value row, int64_t columns, int nearness, bool write = false) {
+    for (int64_t at = 0; at < columns; at += 16)
+      kb.prefetch(source.base, kb.add(source.row(kb, row), at), kb.f32(), nearness, write);
+  }
+
   // ---- tasks
   void keyBlock(Value key, int64_t count, bool alsoQ) {
     turnKeys(key, count);
+    if (alsoQ)
+      copyDense(k, key, count, width, keysDense);
     HeadRows keyRows = scratchRows(keyGradients, width), valueRows = scratchRows(valueGradients, valueWidth);
     clear(keyRows, kb.i(0), count, roundUp(width, lanes));
     clear(valueRows, kb.i(0), count, roundUp(valueWidth, lanes));
@@ -191,10 +218,12 @@ private:
     forBlocks(queries, blockQueries, causal ? key : Value(), nullptr, [&](Value query, int64_t queryCount) {
       scores(query, queryCount, key, count);
       HeadRows p{probabilities, kb.i(0), blockLanes}, ds{scoreGradients, kb.i(0), blockLanes};
-      addProduct(p, /*turned=*/true, count, queryCount, dy, query, valueRows, kb.i(0), valueWidth);
-      addProduct(ds, /*turned=*/true, count, queryCount, q, query, keyRows, kb.i(0), width);
+      copyDense(dy, query, queryCount, valueWidth, cotangentsDense);
+      copyDense(q, query, queryCount, width, queriesDense);
+      addProduct(p, /*turned=*/true, count, queryCount, cotangentsDense, valueRows, kb.i(0), valueWidth);
+      addProduct(ds, /*turned=*/true, count, queryCount, queriesDense, keyRows, kb.i(0), width);
       if (alsoQ)
-        addProduct(ds, /*turned=*/false, queryCount, count, k, key, dq, query, width);
+        addProduct(ds, /*turned=*/false, queryCount, count, keysDense, dq, query, width);
     });
     copy(keyRows, dk, key, count, width);
     copy(valueRows, dv, key, count, valueWidth);
@@ -204,8 +233,9 @@ private:
     clear(dq, query, count, width);
     forBlocks(keys, blockKeys, nullptr, causal ? kb.add(query, count - 1) : Value(), [&](Value key, int64_t keyCount) {
       turnKeys(key, keyCount);
+      copyDense(k, key, keyCount, width, keysDense);
       scores(query, count, key, keyCount);
-      addProduct({scoreGradients, kb.i(0), blockLanes}, /*turned=*/false, count, keyCount, k, key, dq, query, width);
+      addProduct({scoreGradients, kb.i(0), blockLanes}, /*turned=*/false, count, keyCount, keysDense, dq, query, width);
     });
   }
 
@@ -229,9 +259,13 @@ private:
       Value maximum = loadScalar(stats.base, kb.add(statsAt, row));
       Value sum = kb.loadRaw(stats.base, kb.add(kb.add(statsAt, row), stats.strides[2]), kb.f32(), 1);
       Value inverse = kb.broadcast(kb.fdiv(kb.f(1), sum), lanes), mean = loadScalar(delta.base, kb.add(deltaAt, kb.mul(row, delta.strides[1])));
-      for (int64_t lane = 0; lane < count; lane += lanes) {
+      if (fetchesAhead) { // this block's rows of dQ, and what the next block reads
+        fetchRow(dq, kb.add(query, row), width, /*nearness=*/3, /*write=*/true);
+        fetchRow(q, kb.add(kb.add(query, row), queryCount), width, /*nearness=*/2);
+        fetchRow(dy, kb.add(kb.add(query, row), queryCount), valueWidth, /*nearness=*/2);
+      }
+      auto vector = [&](Value lane, Value valid) {
         Value at = kb.add(kb.mul(row, blockLanes), lane);
-        Value valid = count - lane < lanes ? kb.mask(count - lane, lanes) : Value();
         Value score = masked(loadF(probabilities, at), kb.add(query, row), kb.add(key, lane), valid);
         Value exponent = kb.fsub(score, maximum), p = kb.fmul(buildPower(kb, exponent), inverse);
         // What is too small to count is zero, not a denormal number, with which everything after this would be slow.
@@ -244,7 +278,13 @@ private:
           ds = arith::SelectOp::create(kb.b, kb.loc, valid, ds, kb.splat(0, lanes));
         kb.storeRaw(p, probabilities, at);
         kb.storeRaw(ds, scoreGradients, at);
-      }
+      };
+      forRuns(kb, count / lanes * lanes, 4 * lanes, [&](Value first, int64_t size) {
+        for (int64_t lane = 0; lane < size; lane += lanes)
+          vector(kb.add(first, lane), nullptr);
+      });
+      if (count % lanes)
+        vector(kb.i(count / lanes * lanes), kb.mask(count % lanes, lanes));
     });
   }
 
@@ -294,23 +334,25 @@ private:
     });
   }
 
-  /// target(targetFirst + row, column) += Σ over steps of scalar(row, step)·source(sourceFirst + step, column), scalar(row, step) being
-  /// element (row, step) of `scalars`, or (step, row) where it is `turned`.
-  void addProduct(const HeadRows &scalars, bool turned, int64_t rowCount, int64_t steps, const HeadRows &source, Value sourceFirst, const HeadRows &target,
-                  Value targetFirst, int64_t columns) {
-    const int64_t rowStride = turned ? 1 : scalars.stride, stepStride = turned ? scalars.stride : 1;
+  /// target(targetFirst + row, column) += Σ over steps of scalar(row, step)·dense(step, column), scalar(row, step) being element (row, step)
+  /// of `scalars`, or (step, row) where it is `turned`.
+  void addProduct(const HeadRows &scalars, bool turned, int64_t rowCount, int64_t steps, Value dense, const HeadRows &target, Value targetFirst, int64_t columns) {
+    const int64_t rowStride = turned ? 1 : scalars.stride, stepStride = turned ? scalars.stride : 1, length = steps <= maxChain ? steps : longChain;
     forGroups(columns, [&](const Group &group) {
-      Value mask = tailMask(group);
-      TileVectors vectors{source.base, kb.add(source.row(kb, sourceFirst), group.first), source.stride, mask};
+      Value mask = target.base == dq.base ? tailMask(group) : Value(); // rows in scratch are whole vectors
+      const int64_t stride = group.panels * lanes;
       forRuns(kb, rowCount, tileRows(group.panels), [&](Value row, int64_t tile) {
-        SmallVector<Value> sums = sumTile(kb, tile, group.panels, steps, {scalars.base, kb.mul(row, rowStride), rowStride, stepStride}, vectors);
-        for (int64_t r = 0; r < tile; ++r) {
-          Value to = kb.add(target.row(kb, kb.add(targetFirst, kb.add(row, r))), group.first);
-          for (int64_t panel = 0; panel < group.panels; ++panel) {
-            Value at = kb.add(to, panel * lanes), last = panel == group.panels - 1 ? mask : Value();
-            kb.storeRaw(kb.fadd(loadF(target.base, at, last), sums[r * group.panels + panel]), target.base, at, last);
+        forRuns(kb, steps, length, [&](Value from, int64_t size) {
+          TileFactors factors{scalars.base, kb.add(kb.mul(row, rowStride), kb.mul(from, stepStride)), rowStride, stepStride};
+          SmallVector<Value> sums = sumTile(kb, tile, group.panels, size, factors, {dense, kb.add(kb.mul(group.first, steps), kb.mul(from, stride)), stride});
+          for (int64_t r = 0; r < tile; ++r) {
+            Value to = kb.add(target.row(kb, kb.add(targetFirst, kb.add(row, r))), group.first);
+            for (int64_t panel = 0; panel < group.panels; ++panel) {
+              Value at = kb.add(to, panel * lanes), last = panel == group.panels - 1 ? mask : Value();
+              kb.storeRaw(kb.fadd(loadF(target.base, at, last), sums[r * group.panels + panel]), target.base, at, last);
+            }
           }
-        }
+        });
       });
     });
   }
@@ -319,10 +361,11 @@ private:
   kernel::AttentionVjpOp op;
   int64_t lanes, batch, queries, keys, heads, width, valueWidth, blockQueries, taskQueries, blockKeys, blockLanes;
   double scale;
-  bool causal, byHeads;
+  bool causal, byHeads, fetchesAhead;
   int64_t scratchBytes = 0;
   Value keysT, valuesT;                ///< [group of keys][width][lanes of the group]
   Value probabilities, scoreGradients; ///< [query][blockLanes]
+  Value keysDense, queriesDense, cotangentsDense; ///< [group of columns][row][lanes of the group]
   Value keyGradients, valueGradients;  ///< [key][width in whole vectors]
   Value head, batchIndex;
   HeadRows q, k, v, dy, dq, dk, dv;

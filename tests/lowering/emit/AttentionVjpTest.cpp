@@ -199,6 +199,8 @@ const Case cases[] = {
     {2, 50, 50, 8, 24, 24, false, 0, 0, true},
     {1, 1024, 1024, 1, 64, 64},
     {1, 1024, 77, 8, 64, 64},
+    {1, 70, 1300, 8, 16, 24},
+    {1, 1300, 1300, 8, 8, 8, true},
 };
 
 INSTANTIATE_TEST_SUITE_P(Shapes, AttentionVjpTest, testing::ValuesIn(cases));
