@@ -10,7 +10,7 @@ ProgramTensors::ProgramTensors(const Program &program) : program_(program) {
   for (const TensorSpec &spec : program.inputs)
     if (spec.fallback) {
       float value = static_cast<float>(*spec.fallback);
-      std::memcpy((inputs_[spec.name] = AlignedBuffer(sizeof(value))).data(), &value, sizeof(value));
+      std::memcpy((inputs_[spec.name] = AlignedBuffer(sizeof(value), program.name, "the input '" + spec.name + "'")).data(), &value, sizeof(value));
     }
 }
 
