@@ -78,7 +78,7 @@ private:
 
   Value attention(Value x, Value source, int64_t heads) {
     Value q = linear(x, shape(x).back(), false), k = linear(source, shape(x).back(), false), v = linear(source, shape(x).back(), false);
-    return nn::AttentionOp::create(builder_, where_, x.getType(), q, k, v, Value(), heads, llvm::APFloat(0.5), false);
+    return nn::AttentionOp::create(builder_, where_, x.getType(), q, k, v, Value(), heads, llvm::APFloat(0.5), false).getResult();
   }
 
   Value gate(Value x) {
