@@ -54,11 +54,15 @@ TEST(TrainConfig, ResolvedReadsBack) {
   EXPECT_EQ(again.model.weights, "a \"b\"\\c");
   EXPECT_EQ(again.rewards.at("mine"), 0.25);
   EXPECT_EQ(again.train.seed, 9000000000000000);
+  EXPECT_EQ(parse(kLeast, {{"model.weights", "/data/größe"}}).model.weights, "/data/größe");
+  expectError(650, [] { parse("größe = 1\n"); }); // letters that the parser's own table of blanks stumbles over
 }
 
 TEST(TrainConfig, ErrorsNameTheKeyAndSuggest) {
   std::string least = kLeast;
   expectError(650, [&] { parse("[model\n"); }, {"train.toml:1"});
+  expectError(650, [&] { parse("[\x02\nx = 1\n"); }, {"train.toml"});
+  expectError(650, [&] { parse(",\x9f"); }, {"UTF-8"});
   expectError(651, [&] { parse(least + "[optimizer]\nlerning_rate = 1.0\n"); }, {"train.toml:10", "optimizer.lerning_rate", "did you mean 'learning_rate'"});
   expectError(651, [&] { parse(least + "[optimiser]\neps = 1.0\n"); }, {"did you mean 'optimizer'"});
   expectError(651, [&] { parse("steps = 3\n" + least); }, {"train.toml:1:steps", "outside every table"});
