@@ -18,26 +18,34 @@ using namespace mlir;
 namespace hb {
 namespace {
 
-/// Gradients, then what the joint graph has in common and what can be fused in it. Forward programs have nothing to do here.
-void buildDifferentiate(OpPassManager &passes) {
-  buildDifferentiatePhase(passes);
-  buildSimplifyPhase(passes);
-  buildFusePhase(passes);
-}
+/// Gradients, then what the joint graph has in common and what can be fused in it. A module that asks for no gradient stays as it is,
+/// which is why this is a pass of its own around the three phases.
+struct DifferentiateJointly : PassWrapper<DifferentiateJointly, OperationPass<ModuleOp>> {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(DifferentiateJointly)
+  StringRef getArgument() const override { return "hb-differentiate-jointly"; }
+  StringRef getDescription() const override { return "hb-differentiate, then simplify and fuse again, where gradients are asked for"; }
 
-/// A phase that is a list of passes; `needed` says which modules it is skipped for.
+  void runOnOperation() override {
+    auto isRequest = [](Operation *op) { return isa<grad::GradDialect>(op->getDialect()) ? WalkResult::interrupt() : WalkResult::advance(); };
+    if (!getOperation().walk(isRequest).wasInterrupted())
+      return;
+    OpPassManager passes(ModuleOp::getOperationName());
+    buildDifferentiatePhase(passes);
+    buildSimplifyPhase(passes);
+    buildFusePhase(passes);
+    if (failed(runPipeline(passes, getOperation())))
+      signalPassFailure();
+  }
+};
+
+/// A phase that is a list of passes.
 struct Phase {
   const char *name;
   void (*build)(OpPassManager &);
-  bool (*needed)(ModuleOp) = [](ModuleOp) { return true; };
 };
 
-bool asksForGradients(ModuleOp module) {
-  return module.walk([](Operation *op) { return isa<grad::GradDialect>(op->getDialect()) ? WalkResult::interrupt() : WalkResult::advance(); }).wasInterrupted();
-}
-
 constexpr Phase kPhases[] = {
-    {"simplify", buildSimplifyPhase}, {"fuse", buildFusePhase}, {"differentiate", buildDifferentiate, asksForGradients}, {"kernels", buildKernelsPhase}, {"plan", buildPlanPhase},
+    {"simplify", buildSimplifyPhase}, {"fuse", buildFusePhase}, {"differentiate", [](OpPassManager &passes) { passes.addPass(std::make_unique<DifferentiateJointly>()); }}, {"kernels", buildKernelsPhase}, {"plan", buildPlanPhase},
 };
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
@@ -50,6 +58,7 @@ const std::vector<std::string> &phaseNames() {
 }
 
 void registerPhases() {
+  PassRegistration<DifferentiateJointly>();
   for (const Phase &phase : kPhases)
     registerPassPipeline(
         std::string("hb-phase-") + phase.name, std::string("the passes of the phase ") + phase.name,
@@ -70,8 +79,7 @@ LogicalResult runPipeline(ModuleOp module, const PipelineOptions &options, Pipel
   for (const Phase &phase : kPhases) {
     double start = now();
     PassManager passes(module.getContext(), ModuleOp::getOperationName());
-    if (phase.needed(module))
-      phase.build(passes);
+    phase.build(passes);
     if (!options.reproducer.empty())
       passes.enableCrashReproducerGeneration(options.reproducer);
     if (failed(passes.run(module)))
