@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <random>
 
@@ -129,9 +130,10 @@ private:
   std::map<std::string, AdapterFactors> factors_;
 };
 
-/// ⟨gradient, v⟩ and its difference quotient, extrapolated from two widths (Richardson): float32 leaves about four digits.
+/// ⟨gradient, v⟩ and its difference quotient, extrapolated from two widths (Richardson). Wide steps leave the range where that holds,
+/// narrow ones drown in float32; `doubt` is how far the two widths are apart, and the pair that agrees best is taken.
 struct Comparison {
-  double gradient = 0, quotient = 0;
+  double gradient = 0, quotient = 0, doubt = 0;
   double difference() const { return std::fabs(gradient - quotient) / std::max({std::fabs(gradient), std::fabs(quotient), 1e-12}); }
 };
 
@@ -160,8 +162,17 @@ Comparison compare(Subject &subject, const std::string &name) {
     x = start;
     return value;
   };
-  double h = 0.01 * std::sqrt(norm / std::max(length, 1e-30)) + 1e-6;
-  result.quotient = (4 * quotient(h / 2) - quotient(h)) / 3;
+  const double scale = std::sqrt(norm / std::max(length, 1e-30)) + 1e-4;
+  double previous = quotient(0.02 * scale);
+  result.doubt = std::numeric_limits<double>::infinity();
+  for (double h = 0.01; h > 5e-5; h /= 2) {
+    double narrower = quotient(h * scale), doubt = std::fabs(narrower - previous);
+    if (doubt < result.doubt) {
+      result.doubt = doubt;
+      result.quotient = (4 * narrower - previous) / 3;
+    }
+    previous = narrower;
+  }
   return result;
 }
 
@@ -179,8 +190,8 @@ int checkEntry(Session &session, const Program &program, const CheckOptions &opt
     Comparison c = compare(subject, name);
     bool good = c.difference() <= options.tolerance;
     failed += !good;
-    std::printf("%-6s %s %s: gradient %.6g, difference quotient %.6g, relative difference %.2g\n", good ? "ok" : "WRONG", program.name.c_str(), name.c_str(), c.gradient,
-                c.quotient, c.difference());
+    std::printf("%-6s %s %s: gradient %.6g, difference quotient %.6g (±%.1g), relative difference %.2g\n", good ? "ok" : "WRONG", program.name.c_str(), name.c_str(),
+                c.gradient, c.quotient, c.doubt, c.difference());
   }
   return failed;
 }
