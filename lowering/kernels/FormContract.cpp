@@ -129,23 +129,35 @@ Value Former::form(nn::GatedLinearOp op) {
   });
 }
 
-Value Former::form(nn::Conv2dOp op) {
+/// False after a diagnostic when a convolution or its gradient has no kernel.
+template <typename Op> static bool hasKernel(Op op) {
   if (op.getLayout() != nn::Layout::nhwc)
-    return noKernel(op, "a picture with channels last (simplify makes it so)", "layout nchw");
+    return noKernel(op, "a picture with channels last (simplify makes it so)", "layout nchw"), false;
   if (!WeightTable::isParameter(op.getWeight()))
-    return noKernel(op, "a parameter as weight", "a computed one");
+    return noKernel(op, "a parameter as weight", "a computed one"), false;
+  return true;
+}
+
+/// The picture `before` rows and columns further inside one of `size` rows and columns, zeros around it.
+static Value bordered(OpBuilder &b, Location where, Value x, ArrayRef<int64_t> before, ArrayRef<int64_t> size) {
+  ArrayRef<int64_t> shape = shapeOf(x);
+  if (before[0] == 0 && before[1] == 0 && size[0] == shape[1] && size[1] == shape[2])
+    return x;
+  AffineExpr d0, d1, d2, d3;
+  bindDims(b.getContext(), d0, d1, d2, d3);
+  return buildMove(b, where, RankedTensorType::get({shape[0], size[0], size[1], shape[3]}, tensorOf(x).getElementType()),
+                   {x, AffineMap::get(4, 0, {d0, d1 - before[0], d2 - before[1], d3}, b.getContext()), true});
+}
+
+Value Former::form(nn::Conv2dOp op) {
+  if (!hasKernel(op))
+    return {};
   auto type = typeOf(*op);
   Location where = op.getLoc();
   ArrayRef<int64_t> weight = shapeOf(op.getWeight()), strides = op.getStrides(), padding = op.getPadding();
   Contraction c;
-  c.a = operand(op.getX());
-  if (llvm::any_of(padding, [](int64_t p) { return p != 0; })) {
-    ArrayRef<int64_t> in = shapeOf(c.a);
-    auto padded = RankedTensorType::get({in[0], in[1] + padding[0] + padding[1], in[2] + padding[2] + padding[3], in[3]}, tensorOf(c.a).getElementType());
-    AffineExpr d0, d1, d2, d3;
-    bindDims(b.getContext(), d0, d1, d2, d3);
-    c.a = buildMove(b, where, padded, {c.a, AffineMap::get(4, 0, {d0, d1 - padding[0], d2 - padding[2], d3}, b.getContext()), true});
-  }
+  ArrayRef<int64_t> in = shapeOf(op.getX());
+  c.a = bordered(b, where, operand(op.getX()), {padding[0], padding[2]}, {in[1] + padding[0] + padding[1], in[2] + padding[2] + padding[3]});
   bool pointwise = weight[2] == 1 && weight[3] == 1 && strides[0] == 1 && strides[1] == 1;
   c.form = pointwise ? kernel::ContractForm::linear : kernel::ContractForm::conv2d;
   c.strides.assign(strides.begin(), strides.end());
@@ -166,21 +178,13 @@ static Value dilated(Former &f, Location where, Value dy, ArrayRef<int64_t> stri
     auto source = RankedTensorType::get({shape[0], shape[1], 1, shape[2], 1, shape[3]}, element);
     Value wide = buildMove(b, where, spread, {kernel::ViewOp::create(b, where, source, dy), b.getMultiDimIdentityMap(6), true});
     dy = kernel::ViewOp::create(b, where, RankedTensorType::get({shape[0], shape[1] * strides[0], shape[2] * strides[1], shape[3]}, element), wide);
-    shape = shapeOf(dy);
   }
-  if (before[0] == 0 && before[1] == 0 && padded[0] == shape[1] && padded[1] == shape[2])
-    return dy;
-  AffineExpr d0, d1, d2, d3;
-  bindDims(b.getContext(), d0, d1, d2, d3);
-  return buildMove(b, where, RankedTensorType::get({shape[0], padded[0], padded[1], shape[3]}, element),
-                   {dy, AffineMap::get(4, 0, {d0, d1 - before[0], d2 - before[1], d3}, b.getContext()), true});
+  return bordered(b, where, dy, before, padded);
 }
 
 Value Former::form(nn::Conv2dVjpOp op) {
-  if (op.getLayout() != nn::Layout::nhwc)
-    return noKernel(op, "a picture with channels last (simplify makes it so)", "layout nchw");
-  if (!WeightTable::isParameter(op.getWeight()))
-    return noKernel(op, "a parameter as weight", "a computed one");
+  if (!hasKernel(op))
+    return {};
   auto type = typeOf(*op);
   Location where = op.getLoc();
   ArrayRef<int64_t> stored = shapeOf(op.getWeight()), strides = op.getStrides(), padding = op.getPadding();

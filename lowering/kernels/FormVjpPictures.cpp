@@ -61,41 +61,34 @@ Value sumRuns(Former &f, Location where, Value dy, int64_t axis, int64_t extent,
                      [&](OpBuilder &in, ValueRange a) -> Value { return arith::MulFOp::create(in, where, a[0], a[1]); });
 }
 
-} // namespace
-
-Value Former::form(nn::ResizeNearestVjpOp op) {
+/// Rows, then columns; `runsOf(in, out)` says what the positions of an axis of `in` elements sum of one of `out` cotangents.
+template <typename Op> Value sumAxes(Former &f, Op op, llvm::function_ref<Runs(int64_t in, int64_t out)> runsOf) {
   if (op.getLayout() != nn::Layout::nhwc)
     return noKernel(op, "a picture with channels last (simplify makes it so)", "layout nchw");
-  Value dy = operand(op.getDy());
-  for (int64_t axis : {1, 2}) {
-    int64_t in = typeOf(*op).getDimSize(axis), out = shapeOf(dy)[axis];
-    if (in == out)
-      continue;
-    // Target i copies source ⌊i·in/out⌋, so source y went to ⌈y·out/in⌉ … ⌈(y+1)·out/in⌉ − 1.
-    AffineExpr y = b.getAffineDimExpr(0);
-    Runs runs = makeRuns(b.getContext(), in, (y * out).ceilDiv(in), [&](int64_t i) { return ceilDiv(i * out, in); },
-                         [&](int64_t i) { return ceilDiv((i + 1) * out, in) - 1; }, [](int64_t) { return 1.0; });
-    dy = sumRuns(*this, op.getLoc(), dy, axis, in, runs);
-  }
+  Value dy = f.operand(op.getDy());
+  for (int64_t axis : {1, 2})
+    if (int64_t in = f.typeOf(*op).getDimSize(axis), out = shapeOf(dy)[axis]; in != out)
+      dy = sumRuns(f, op.getLoc(), dy, axis, in, runsOf(in, out));
   return dy;
 }
 
+} // namespace
+
+Value Former::form(nn::ResizeNearestVjpOp op) {
+  return sumAxes(*this, op, [&](int64_t in, int64_t out) {
+    // Target i copies source ⌊i·in/out⌋, so source y went to ⌈y·out/in⌉ … ⌈(y+1)·out/in⌉ − 1.
+    return makeRuns(b.getContext(), in, (b.getAffineDimExpr(0) * out).ceilDiv(in), [&](int64_t i) { return ceilDiv(i * out, in); },
+                    [&](int64_t i) { return ceilDiv((i + 1) * out, in) - 1; }, [](int64_t) { return 1.0; });
+  });
+}
+
 Value Former::form(nn::AdaptiveAvgPoolVjpOp op) {
-  if (op.getLayout() != nn::Layout::nhwc)
-    return noKernel(op, "layout nhwc", "nchw");
-  Value dy = operand(op.getDy());
-  for (int64_t axis : {1, 2}) {
-    int64_t in = typeOf(*op).getDimSize(axis), out = shapeOf(dy)[axis];
-    if (in == out)
-      continue;
+  return sumAxes(*this, op, [&](int64_t in, int64_t out) {
     // Bin i covers [⌊i·in/out⌋, ⌈(i+1)·in/out⌉), so element y is in bins ⌊y·out/in⌋ … ⌈(y+1)·out/in⌉ − 1.
-    AffineExpr y = b.getAffineDimExpr(0);
-    Runs runs = makeRuns(b.getContext(), in, (y * out).floorDiv(in), [&](int64_t i) { return i * out / in; },
-                         [&](int64_t i) { return ceilDiv((i + 1) * out, in) - 1; },
-                         [&](int64_t bin) { return 1.0 / static_cast<double>(ceilDiv((bin + 1) * in, out) - bin * in / out); });
-    dy = sumRuns(*this, op.getLoc(), dy, axis, in, runs);
-  }
-  return dy;
+    return makeRuns(b.getContext(), in, (b.getAffineDimExpr(0) * out).floorDiv(in), [&](int64_t i) { return i * out / in; },
+                    [&](int64_t i) { return ceilDiv((i + 1) * out, in) - 1; },
+                    [&](int64_t bin) { return 1.0 / static_cast<double>(ceilDiv((bin + 1) * in, out) - bin * in / out); });
+  });
 }
 
 } // namespace hb

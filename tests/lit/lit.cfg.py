@@ -9,6 +9,7 @@ config.suffixes = [".mlir"]
 config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = config.hb_exec_root
 config.environment["PATH"] = os.pathsep.join([config.hb_bin, config.llvm_bin, os.environ.get("PATH", "")])
-for tool in ("hbc", "hb-reduce"):
-    if os.path.exists(os.path.join(config.hb_bin, tool)):
-        config.available_features.add(tool)
+# A tool that is not there would make its tests vanish: nothing runs without all of them.
+for tool in ("hb-opt", "hbc", "hb-rt", "hb-reduce"):
+    if not os.path.exists(os.path.join(config.hb_bin, tool)):
+        lit_config.fatal(f"{tool} is not in {config.hb_bin}: build it first")

@@ -171,33 +171,43 @@ Tensor sliceVjp(const Tensor &dy, std::span<const int64_t> offsets, const Shape 
   return {shape, std::move(result)};
 }
 
-Tensor resizeNearestVjp(const Tensor &dy, const Shape &shape, bool last) {
+namespace {
+
+/// Calls give(one plane of the result, y, x, its cotangent) for every element of dy, pictures as `last` says.
+template <typename Give> Tensor spread(const Tensor &dy, const Shape &shape, bool last, Give give) {
   if (last)
-    return transpose(resizeNearestVjp(transpose(dy, channelsFirst), firstOf(shape), false), channelsLast);
-  int64_t planes = shape[0] * shape[1], height = shape[2], width = shape[3], outH = dy.shape[2], outW = dy.shape[3];
+    return transpose(spread(transpose(dy, channelsFirst), firstOf(shape), false, give), channelsLast);
+  int64_t planes = shape[0] * shape[1], outH = dy.shape[2], outW = dy.shape[3];
   std::vector<double> result(elementCount(shape));
   for (int64_t p = 0; p < planes; ++p)
     for (int64_t y = 0; y < outH; ++y)
-      for (int64_t i = 0; i < outW; ++i)
-        result[(p * height + y * height / outH) * width + i * width / outW] += dy[(p * outH + y) * outW + i];
+      for (int64_t x = 0; x < outW; ++x)
+        give(result.data() + p * shape[2] * shape[3], y, x, dy[(p * outH + y) * outW + x]);
   return {shape, std::move(result)};
 }
 
+/// Height and width of the pictures of a shape.
+std::pair<int64_t, int64_t> sides(const Shape &shape, bool last) { return last ? std::pair(shape[1], shape[2]) : std::pair(shape[2], shape[3]); }
+
+} // namespace
+
+Tensor resizeNearestVjp(const Tensor &dy, const Shape &shape, bool last) {
+  auto [height, width] = sides(shape, last);
+  auto [outH, outW] = sides(dy.shape, last);
+  return spread(dy, shape, last, [height = height, width = width, outH = outH, outW = outW](double *plane, int64_t y, int64_t x, double g) {
+    plane[y * height / outH * width + x * width / outW] += g;
+  });
+}
+
 Tensor adaptiveAvgPoolVjp(const Tensor &dy, const Shape &shape, bool last) {
-  if (last)
-    return transpose(adaptiveAvgPoolVjp(transpose(dy, channelsFirst), firstOf(shape), false), channelsLast);
-  int64_t planes = shape[0] * shape[1], height = shape[2], width = shape[3], outH = dy.shape[2], outW = dy.shape[3];
-  std::vector<double> result(elementCount(shape));
-  for (int64_t p = 0; p < planes; ++p)
-    for (int64_t y = 0; y < outH; ++y)
-      for (int64_t i = 0; i < outW; ++i) {
-        int64_t y0 = y * height / outH, y1 = ((y + 1) * height + outH - 1) / outH, x0 = i * width / outW, x1 = ((i + 1) * width + outW - 1) / outW;
-        double share = dy[(p * outH + y) * outW + i] / static_cast<double>((y1 - y0) * (x1 - x0));
-        for (int64_t v = y0; v < y1; ++v)
-          for (int64_t u = x0; u < x1; ++u)
-            result[(p * height + v) * width + u] += share;
-      }
-  return {shape, std::move(result)};
+  auto [height, width] = sides(shape, last);
+  auto [outH, outW] = sides(dy.shape, last);
+  return spread(dy, shape, last, [height = height, width = width, outH = outH, outW = outW](double *plane, int64_t y, int64_t x, double g) {
+    int64_t y0 = y * height / outH, y1 = ((y + 1) * height + outH - 1) / outH, x0 = x * width / outW, x1 = ((x + 1) * width + outW - 1) / outW;
+    for (int64_t v = y0; v < y1; ++v)
+      for (int64_t u = x0; u < x1; ++u)
+        plane[v * width + u] += g / static_cast<double>((y1 - y0) * (x1 - x0));
+  });
 }
 
 } // namespace hb::nn::reference

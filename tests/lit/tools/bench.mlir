@@ -1,5 +1,4 @@
 // hb-rt bench: kernels in classes, in the table and in the JSON, with the FLOPs that their shapes imply.
-// REQUIRES: hbc
 // RUN: split-file %s %t
 // RUN: cd %t && hbc compile m.hb --entry f -o m.hbm
 // RUN: hb-rt bench %t/m.hbm --threads 1 --repeat 1 --warmup 0 | FileCheck %s --check-prefix=TABLE

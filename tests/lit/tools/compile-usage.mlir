@@ -1,5 +1,4 @@
 // Wrong command lines of hbc compile: a numbered error, exit code 2, nothing written.
-// REQUIRES: hbc
 // RUN: split-file %s %t
 // RUN: not hbc compile %t/m.hb --entry f --stop-after=nowhere 2>&1 | FileCheck %s --check-prefix=PHASE
 // RUN: not hbc compile %t/m.hb --entry f 2>&1 | FileCheck %s --check-prefix=OUTPUT

@@ -1,5 +1,4 @@
 // --dtype: the module remembers it, its entry stays f32, weights of f32 take half the bytes; a VAE that overflows float16 keeps its activations.
-// REQUIRES: hbc
 // RUN: hbc compile %S/../../parity/models/vae_sdxl --entry vae_decode -o %t.wide.hbm --dim H=8 --dim W=8 --memory-report=json | FileCheck %s --check-prefix=WIDE
 // RUN: hbc compile %S/../../parity/models/vae_sdxl --entry vae_decode -o %t.hbm --dim H=8 --dim W=8 --dtype bf16 --memory-report=json | FileCheck %s --check-prefix=NARROW
 // RUN: hb-rt inspect %t.hbm | FileCheck %s --check-prefix=INSPECT

@@ -1,5 +1,4 @@
 // The evaluator's own limits: an op of another dialect, a constant that is no list of elements, a function that is not there.
-// REQUIRES: hbc
 // RUN: split-file %s %t
 // RUN: printf '\002\000\000\000\000\000\000\000{}' > %t/in
 // RUN: not hbc eval %t/op.mlir f --inputs %t/in --outputs %t/out 2>&1 | FileCheck %s --check-prefix=OP

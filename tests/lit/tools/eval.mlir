@@ -1,5 +1,4 @@
 // The evaluator from the command line: 0.5 + 1 in float64 is 3ff8 0000 0000 0000; the empty input file is 8 bytes and {}.
-// REQUIRES: hbc
 // RUN: printf '\002\000\000\000\000\000\000\000{}' > %t.in
 // RUN: hbc eval %s f --inputs %t.in --outputs %t.out
 // RUN: od -A n -t x1 %t.out | FileCheck %s

@@ -1,5 +1,4 @@
 // --math fast: the report names the kernels that make use of it, or says that none does; the module remembers it.
-// REQUIRES: hbc
 // RUN: hbc compile %S/../../parity/models/unet_hd64 --dim H=16 --dim W=16 -o %t.fast.hbm --math fast --stats=json --remarks > %t.fast.json 2> %t.fast.txt
 // RUN: FileCheck %s --check-prefix=NOTE < %t.fast.txt
 // RUN: FileCheck %s --check-prefix=STATS < %t.fast.json

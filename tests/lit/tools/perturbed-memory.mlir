@@ -1,6 +1,5 @@
 // Phases do not read memory they have freed: with freed memory overwritten, a loop whose body has more launches than a map's first
 // size compiles to the same plan (the planner once kept a reference into a map that grew).
-// REQUIRES: hbc
 // RUN: split-file %s %t
 // RUN: cd %t && hbc compile m.hb --entry f --stop-after plan -o plain.mlir
 // RUN: cd %t && env GLIBC_TUNABLES=glibc.malloc.perturb=165 hbc compile m.hb --entry f --stop-after plan -o perturbed.mlir

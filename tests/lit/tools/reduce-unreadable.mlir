@@ -1,5 +1,4 @@
 // What hb-reduce cannot read is an error with a number, after the parser's own.
-// REQUIRES: hb-reduce
 // RUN: not hb-reduce %s --quiet -- true 2>&1 | FileCheck %s
 // RUN: not hb-reduce %t.none --quiet -- true 2>&1 | FileCheck %s --check-prefix=NONE
 

@@ -1,5 +1,4 @@
 // hb-reduce keeps what the command looks for and drops the rest; what it is not given a reason to shrink, it refuses.
-// REQUIRES: hb-reduce
 // RUN: hb-reduce %s --quiet -- sh -c "grep -q nn.gather {}" | FileCheck %s --implicit-check-not=nn.linear --implicit-check-not=@other
 // RUN: not hb-reduce %s --quiet -- sh -c "grep -q no_such_name {}" 2>&1 | FileCheck %s --check-prefix=DULL
 // RUN: not hb-reduce %s --quiet -- no-such-program-anywhere 2>&1 | FileCheck %s --check-prefix=PROGRAM

@@ -1,5 +1,4 @@
 // --remarks: one sentence per kernel with the line of the program; a pattern selects; a bad pattern is a usage error.
-// REQUIRES: hbc
 // RUN: split-file %s %t
 // RUN: cd %t && hbc compile m.hb --entry f -o m.hbm --remarks 2>&1 | FileCheck %s --check-prefix=ALL
 // RUN: cd %t && hbc compile m.hb --entry f -o m.hbm --remarks=attention 2>&1 | FileCheck %s --check-prefix=SOME

@@ -1,5 +1,4 @@
 // A phase that fails names the program's line and leaves a reproducer that fails in the same way under hb-opt.
-// REQUIRES: hbc
 // RUN: split-file %s %t
 // RUN: cd %t && not hbc compile m.hb --entry f -o m.hbm 2>&1 | FileCheck %s --check-prefix=ERROR
 // RUN: not ls %t/m.hbm

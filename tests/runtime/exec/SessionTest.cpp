@@ -47,17 +47,21 @@ protected:
     writeBytes(path_, moduleBytes(header.dump(), blobs_));
   }
 
-  std::vector<float> run(Session &session, int64_t count) {
-    const Program &program = session.module().entry("double");
-    ProgramTensors tensors(program);
-    std::vector<float> x = {1, 2, 3, 4, 5, 6, 7, 8};
-    int64_t ids[] = {0, 4};
+  /// The executor of the loop, bound to `tensors` that hold x and a count.
+  static Executor &bound(Session &session, ProgramTensors &tensors, const std::vector<float> &x, int64_t count) {
+    const int64_t ids[] = {0, 4};
     tensors.set("x", x.data(), 32);
     tensors.set("count", &count, 8);
     tensors.set("ids", ids, 16);
     tensors.allocateOutputs();
     Executor &executor = session.executor("double");
     tensors.bind(executor);
+    return executor;
+  }
+
+  std::vector<float> run(Session &session, int64_t count) {
+    ProgramTensors tensors(session.module().entry("double"));
+    Executor &executor = bound(session, tensors, {1, 2, 3, 4, 5, 6, 7, 8}, count);
     uint64_t before = gAllocations;
     EXPECT_TRUE(executor.run());
     EXPECT_EQ(gAllocations, before) << "a program allocated while it ran";
@@ -80,20 +84,8 @@ TEST_F(SessionTest, RunsTheLoopAsOftenAsAsked) {
 
 TEST_F(SessionTest, FindsTheFirstValueThatIsNotFinite) {
   Session session(path_, {"", 1});
-  const Program &program = session.module().entry("double");
-  ProgramTensors tensors(program);
-  std::vector<float> x = {1, 2, 3, 4, 5, 6, 7, 1e38f};
-  int64_t ids[] = {0, 4}, count = 1;
-  auto look = [&](int64_t rounds) {
-    count = rounds;
-    tensors.set("x", x.data(), 32);
-    tensors.set("count", &count, 8);
-    tensors.set("ids", ids, 16);
-    tensors.allocateOutputs();
-    Executor &executor = session.executor("double");
-    tensors.bind(executor);
-    return executor.firstNonFinite();
-  };
+  ProgramTensors tensors(session.module().entry("double"));
+  auto look = [&](int64_t rounds) { return bound(session, tensors, {1, 2, 3, 4, 5, 6, 7, 1e38f}, rounds).firstNonFinite(); };
   EXPECT_EQ(look(1), "");
   EXPECT_EQ(look(2), "twice_0") << "2·2·1e38 is infinite";
   EXPECT_EQ(look(1), "") << "nothing is left from before";
