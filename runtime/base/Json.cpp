@@ -30,7 +30,10 @@ std::string describe(const nlohmann::json &value) {
 
 } // namespace
 
-nlohmann::json parseJson(std::string_view text, const std::string &where, const JsonErrors &errors) {
+namespace {
+
+/// Parses with the strictness that the header promises; `more` sees every event after that, and returns whether to keep the value.
+nlohmann::json parseStrictly(std::string_view text, const std::string &where, const JsonErrors &errors, const nlohmann::json::parser_callback_t &more) {
   auto refuse = [&](const std::string &found) {
     throw Error(errors.malformed, where, "a JSON file", found, "the file is damaged or no JSON; fetch or write it again");
   };
@@ -38,7 +41,7 @@ nlohmann::json parseJson(std::string_view text, const std::string &where, const 
     refuse("bytes that are not UTF-8");
   // The callback sees every event; it keeps the keys of the open objects to notice the second of two equal ones.
   std::vector<std::set<std::string>> open;
-  auto watch = [&](int, Event event, nlohmann::json &value) {
+  auto watch = [&](int depth, Event event, nlohmann::json &value) {
     if (event == Event::object_start || event == Event::array_start) {
       open.emplace_back();
       if (open.size() > kMaxDepth)
@@ -48,7 +51,7 @@ nlohmann::json parseJson(std::string_view text, const std::string &where, const 
     } else if (event == Event::key && !open.back().insert(value.get<std::string>()).second) {
       refuse("the key \"" + printable(value.get<std::string>()) + "\" twice in one object");
     }
-    return true;
+    return !more || more(depth, event, value);
   };
   try {
     return nlohmann::json::parse(text.begin(), text.end(), watch);
@@ -58,6 +61,33 @@ nlohmann::json parseJson(std::string_view text, const std::string &where, const 
     refuse("a number that does not fit");
   }
   return {};
+}
+
+} // namespace
+
+nlohmann::json parseJson(std::string_view text, const std::string &where, const JsonErrors &errors) { return parseStrictly(text, where, errors, {}); }
+
+void forEachElement(std::string_view text, const std::string &where, const JsonErrors &errors, const std::string &key, const JsonElement &each) {
+  const int level = key.empty() ? 1 : 2; // of the elements
+  bool found = key.empty(), inside = key.empty();
+  std::string name; // of the element at hand, when the container is an object
+  nlohmann::json rest = parseStrictly(text, where, errors, [&](int depth, Event event, nlohmann::json &value) {
+    if (event == Event::key) {
+      if (!key.empty() && depth == 1)
+        inside = value == key;
+      if (depth == level)
+        name = value.get<std::string>();
+      return true;
+    }
+    if (inside && depth == level - 1 && (event == Event::object_start || event == Event::array_start))
+      found = true, name.clear();
+    if (!inside || depth != level || event == Event::object_start || event == Event::array_start)
+      return true;
+    each(name, value);
+    return false;
+  });
+  if (!rest.is_object() || !found)
+    throw Error(errors.badValue, where, key.empty() ? "a JSON object" : "a list under \"" + key + "\"", rest.is_object() ? "none" : describe(rest), "correct the file");
 }
 
 JsonObject::JsonObject(const nlohmann::json &value, std::string where, JsonErrors errors, std::string prefix)

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,14 @@ struct JsonErrors {
 /// Parses text; `where` names the file in messages. Refuses duplicate keys (two readers would disagree about which one
 /// counts) and nesting beyond 64 levels (recursive consumers).
 nlohmann::json parseJson(std::string_view text, const std::string &where, const JsonErrors &errors);
+
+/// One element of a container: its key (empty in an array) and its value, which may be moved from.
+using JsonElement = std::function<void(const std::string &key, nlohmann::json &value)>;
+
+/// Hands over the elements of one container and keeps none, so that a file of gigabytes costs the memory of one element: those of the array
+/// or object under `key` of the outermost object, or with an empty key those of the outermost object itself. As strict as parseJson; throws
+/// `badValue` when there is no such container.
+void forEachElement(std::string_view text, const std::string &where, const JsonErrors &errors, const std::string &key, const JsonElement &each);
 
 /// A view of one JSON object that remembers where it came from, so that every failed access names file and dotted key.
 /// The view refers to the document it was made from, which must outlive it.

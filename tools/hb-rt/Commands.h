@@ -20,5 +20,6 @@ Action addConvertLora(CLI::App &app);
 Action addMergeLora(CLI::App &app);
 Action addScore(CLI::App &app);
 Action addTrain(CLI::App &app);
+Action addManifest(CLI::App &app);
 
 } // namespace hb::rt

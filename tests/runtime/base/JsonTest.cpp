@@ -34,6 +34,26 @@ TEST(Json, NestingIsBounded) {
   expectError(202, [] { parsed(std::string(100000, '[')); }, {"nested"});
 }
 
+TEST(Json, ElementsOneByOne) {
+  auto elements = [](const std::string &text, const std::string &key) {
+    std::string all;
+    forEachElement(text, "big.json", kErrors, key, [&](const std::string &name, nlohmann::json &value) { all += name + "=" + value.dump() + ";"; });
+    return all;
+  };
+  EXPECT_EQ(elements(R"({"a": {"x": [1, {"a": 2}]}, "b": 3, "c": []})", ""), R"(a={"x":[1,{"a":2}]};b=3;c=[];)");
+  EXPECT_EQ(elements(R"({"info": {"list": [9]}, "list": [1, {"list": [2]}, [3]], "more": [4]})", "list"), R"(=1;={"list":[2]};=[3];)");
+  EXPECT_EQ(elements(R"({"info": 1, "list": {"p": 1, "q": {"list": 2}}})", "list"), R"(p=1;q={"list":2};)");
+  EXPECT_EQ(elements(R"({"list": []})", "list"), "");
+  EXPECT_EQ(elements("{}", ""), "");
+  for (const char *none : {"{}", "[]", R"({"list": 3})", R"({"a": {"list": [1]}})", "7"})
+    expectError(203, [&] { elements(none, "list"); }, {"big.json", "list"});
+  expectError(203, [&] { elements("[1]", ""); }, {"big.json"});
+  expectError(202, [&] { elements(R"({"list": [1, 2)", "list"); }, {"big.json"});
+  expectError(202, [&] { elements(R"({"list": [{"a": 1, "a": 2}]})", "list"); }, {"twice"});
+  expectError(202, [&] { elements(R"({"a": 1, "a": 2})", ""); }, {"twice"});
+  expectError(202, [&] { elements("{\"list\": " + std::string(100, '[') + std::string(100, ']') + "}", "list"); }, {"nested"});
+}
+
 TEST(Json, TypedAccessNamesTheDottedKey) {
   auto document = parsed(R"({"text": {"width": "wide", "layers": 3, "list": [1, 2], "rate": 0.5, "on": true, "off": null, "big": 18446744073709551615}})");
   JsonObject text = JsonObject(document, "dir/config.json", kErrors).object("text");
