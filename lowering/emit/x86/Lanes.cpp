@@ -44,30 +44,32 @@ SmallVector<Value> transposeLanes(KernelBuilder &kb, ArrayRef<Value> rows) {
 }
 
 Value buildPower(KernelBuilder &kb, Value x) {
-  // Minimax polynomial of 2^r on [−1/2, 1/2], degree 6, constant term exactly 1: 2^0 multiplies the running totals once per key block, and a
-  // bias there would grow with the number of blocks.
-  static const double coefficients[] = {0.00015345811831, 0.0013399931218, 0.0096184889578, 0.05550328777, 0.24022646891, 0.69314720574, 1.0};
+  // Minimax polynomials of 2^r, degree 6, for r = x − floor(x) in [0, 1) and for r = x − round(x) in [−1/2, 1/2]. The constant term is exactly
+  // 1: 2^0 multiplies the running totals once per key block, and a bias there would grow with the number of blocks.
+  static const double ofFloor[] = {0.00021612914861179888, 0.0012467846972867846, 0.009675451554358006, 0.055485282093286514, 0.2402293086051941, 0.6931470632553101, 1.0};
+  static const double ofNearest[] = {0.00015345811831, 0.0013399931218, 0.0096184889578, 0.05550328777, 0.24022646891, 0.69314720574, 1.0};
   auto constant = [&](double value) { return kb.constantLike(value, x); };
   const bool scale = kb.target.avx512() && isa<VectorType>(x.getType()) && cast<VectorType>(x.getType()).getNumElements() == 16;
+  ArrayRef<double> coefficients = scale ? ArrayRef(ofFloor) : ArrayRef(ofNearest);
   Value n, r, p = constant(coefficients[0]);
   Value mask, rounding;
   auto intrinsic = [&](const char *name, ValueRange operands) { return LLVM::CallIntrinsicOp::create(kb.b, kb.loc, x.getType(), kb.b.getStringAttr(name), operands).getResult(0); };
   if (scale) {
-    // vreduceps gives x − round(x), for −∞ 0; vscalefps gives 0 for any n that is too small: nothing has to be clamped.
+    // vreduceps gives x − floor(x), for −∞ 0; vscalefps multiplies by 2^floor(x) and gives 0 for any x that is too small: the whole part is
+    // never computed, and nothing has to be clamped.
     mask = arith::ConstantOp::create(kb.b, kb.loc, kb.b.getI16IntegerAttr(-1));
     rounding = arith::ConstantOp::create(kb.b, kb.loc, kb.b.getI32IntegerAttr(4)); // the current mode
-    Value nearest = arith::ConstantOp::create(kb.b, kb.loc, kb.b.getI32IntegerAttr(0)); // to even, no fraction bits
-    r = intrinsic("llvm.x86.avx512.mask.reduce.ps.512", {x, nearest, x, mask, rounding});
-    n = kb.fsub(x, r);
+    Value down = arith::ConstantOp::create(kb.b, kb.loc, kb.b.getI32IntegerAttr(1)); // towards −∞, no fraction bits
+    r = intrinsic("llvm.x86.avx512.mask.reduce.ps.512", {x, down, x, mask, rounding});
   } else {
     x = laneMax(kb, x, constant(-126.0)); // stay normal
     n = math::RoundEvenOp::create(kb.b, kb.loc, x);
     r = kb.fsub(x, n);
   }
-  for (double coefficient : ArrayRef(coefficients).drop_front())
+  for (double coefficient : coefficients.drop_front())
     p = kb.fma(p, r, constant(coefficient));
   if (scale)
-    return intrinsic("llvm.x86.avx512.mask.scalef.ps.512", {p, n, p, mask, rounding});
+    return intrinsic("llvm.x86.avx512.mask.scalef.ps.512", {p, x, p, mask, rounding});
   Type bits = kb.b.getI32Type();
   if (auto vector = dyn_cast<VectorType>(x.getType()))
     bits = kb.vec(vector.getNumElements(), bits);
