@@ -134,6 +134,9 @@ def Kernel_ContractOp : Kernel_PureOp<"contract", [AttrSizedOperandSegments]> {
     The bias of a gated contraction is one vector read twice, the second time with a map that adds N.
     The LoRA operands add ((a·Aᵀ)∘scale)·Bᵀ as one more segment of the same reduction: `lora_a` is `[R, K]` panel16,
     `lora_b` `[N, R]` in the weight's layout, `lora_scale` `[R]` dense, all f32. Accumulation is f32, K in chunks.
+    With `adjoint`, the weight is that of the product whose gradient this is, in its own packing, so that both directions share one copy: axes 0
+    and 1 of its logical shape are exchanged and its taps reversed. `linear` then sums over the weight's rows, `conv2d` over its output
+    channels; of the planes, only those of `winograd_f2` contain their reversal.
     With `lora_blocks`, ends of runs of result columns, `lora_b` is block-diagonal: run i differs from zero in the i-th equal share of the
     rank only, and columns behind the last run nowhere. An emitter may leave out what is zero.
 
@@ -155,6 +158,13 @@ def Kernel_ContractOp : Kernel_PureOp<"contract", [AttrSizedOperandSegments]> {
     ```
 
     ```mlir
+    %dx = kernel.contract linear a(%dy : tensor<2x77x96xf32>) weight(%w : tensor<96x64xf16, #kernel.packed<panel16>>) {adjoint, maps = []} -> tensor<2x77x64xf32> {
+    ^bb0(%acc: f32):
+      kernel.yield %acc : f32
+    }
+    ```
+
+    ```mlir
     %y = kernel.contract linear a(%x : tensor<2x77x64xf32>) weight(%w : tensor<96x64xf16, #kernel.packed<panel16>>)
          extras(%b : tensor<96xf32>) {maps = [affine_map<(d0, d1, d2) -> (d2)>]} -> tensor<2x77x96xf32> {
     ^bb0(%acc: f32, %bias: f32):
@@ -167,7 +177,7 @@ def Kernel_ContractOp : Kernel_PureOp<"contract", [AttrSizedOperandSegments]> {
                        Optional<Kernel_Tensor>:$lora_b, Optional<Kernel_Tensor>:$lora_scale, Variadic<Kernel_Tensor>:$extras,
                        Optional<Kernel_Tensor>:$stats, Optional<Kernel_Tensor>:$norm_weight, Optional<Kernel_Tensor>:$norm_bias,
                        AffineMapArrayAttr:$maps, DefaultValuedAttr<DenseI64ArrayAttr, "{1, 1}">:$strides, UnitAttr:$gated,
-                       OptionalAttr<Kernel_NormKindAttr>:$norm, OptionalAttr<F64Attr>:$eps, OptionalAttr<DenseI64ArrayAttr>:$lora_blocks);
+                       OptionalAttr<Kernel_NormKindAttr>:$norm, OptionalAttr<F64Attr>:$eps, OptionalAttr<DenseI64ArrayAttr>:$lora_blocks, UnitAttr:$adjoint);
   let results = (outs Kernel_Tensor:$result);
   let regions = (region SizedRegion<1>:$epilogue, AnyRegion:$prologue);
   let builders = [
@@ -175,7 +185,7 @@ def Kernel_ContractOp : Kernel_PureOp<"contract", [AttrSizedOperandSegments]> {
     OpBuilder<(ins "::mlir::Type":$result, "ContractForm":$form, "::mlir::Value":$a, "::mlir::Value":$weight, "::mlir::Value":$loraA,
                    "::mlir::Value":$loraB, "::mlir::Value":$loraScale, "::mlir::ValueRange":$extras, "::mlir::ArrayAttr":$maps,
                    CArg<"::llvm::ArrayRef<int64_t>", "{1, 1}">:$strides, CArg<"bool", "false">:$gated), [{
-      build($_builder, $_state, result, form, a, weight, loraA, loraB, loraScale, extras, {}, {}, {}, maps, strides, gated, {}, {}, {});
+      build($_builder, $_state, result, form, a, weight, loraA, loraB, loraScale, extras, {}, {}, {}, maps, strides, gated, {}, {}, {}, false);
     }]>,
   ];
   let assemblyFormat = [{
@@ -188,6 +198,8 @@ def Kernel_ContractOp : Kernel_PureOp<"contract", [AttrSizedOperandSegments]> {
   let extraClassDeclaration = [{
     /// Whether the rows that are multiplied are not those of `a` but made from them.
     bool hasPrologue() { return getNorm() || !getPrologue().empty(); }
+    /// The weight's logical shape as this product reads it: `[N, K, …]`.
+    ::llvm::SmallVector<int64_t> weightShape();
   }];
   let hasVerifier = 1;
 }

@@ -39,7 +39,8 @@ static LogicalResult verifyLora(ContractOp op, int64_t rows, int64_t depth) {
 
 /// What the result must be, by form; the weight's rows and depth on the way.
 static LogicalResult verifyForm(ContractOp op, int64_t &rows, int64_t &depth) {
-  ArrayRef<int64_t> a = shape(op.getA()), weight = shape(op.getWeight());
+  SmallVector<int64_t> weight = op.weightShape();
+  ArrayRef<int64_t> a = shape(op.getA());
   int64_t columns = op.getGated() ? 2 : 1; // rows of the weight per column of the result
   SmallVector<int64_t> wanted(a);
   switch (op.getForm()) {
@@ -55,7 +56,7 @@ static LogicalResult verifyForm(ContractOp op, int64_t &rows, int64_t &depth) {
     ArrayRef<int64_t> strides = op.getStrides();
     if (strides.size() != 2 || strides[0] < 1 || strides[1] < 1)
       return violated(op, "two strides of at least 1", "others");
-    rows = weight[0], depth = product(weight.drop_front());
+    rows = weight[0], depth = product(ArrayRef(weight).drop_front());
     wanted = {a[0], (a[1] - weight[2]) / strides[0] + 1, (a[2] - weight[3]) / strides[1] + 1, rows / columns};
     break;
   }
@@ -70,6 +71,10 @@ static LogicalResult verifyForm(ContractOp op, int64_t &rows, int64_t &depth) {
       return violated(op, "planes without gate, adapter or extras", "some");
     break;
   }
+  if (op.getAdjoint() && (op.getGated() || op.hasPrologue() || (op.getForm() == ContractForm::conv2d && op.getStrides() != ArrayRef<int64_t>{1, 1})))
+    return violated(op, "an adjoint product without gate, prologue or strides", "one of them");
+  if (op.getAdjoint() && layoutOf(op.getWeight()) == WeightLayout::winograd_f4x2)
+    return violated(op, "planes that contain their reversal for an adjoint product (winograd_f2)", "winograd_f4x2");
   if (op.getGated() && rows % 2)
     return violated(op, "an even number of rows for a gated contraction", Twine(rows));
   return expectShape(op, "the result", op.getResult(), wanted);
@@ -99,6 +104,13 @@ static LogicalResult verifyPrologue(ContractOp op) {
     }
   }
   return op.getPrologue().empty() ? success() : expectScalars(op, op.getPrologue(), 1, {}, Float32Type::get(op.getContext()));
+}
+
+SmallVector<int64_t> ContractOp::weightShape() {
+  SmallVector<int64_t> extents(shape(getWeight()));
+  if (getAdjoint() && extents.size() > 1)
+    std::swap(extents[0], extents[1]);
+  return extents;
 }
 
 LogicalResult ContractOp::verify() {

@@ -16,7 +16,7 @@ struct Contraction {
   SmallVector<Value> extras;
   SmallVector<AffineMap> maps;
   SmallVector<int64_t> strides = {1, 1};
-  bool gated = false;
+  bool gated = false, adjoint = false;
   ArrayRef<int64_t> loraBlocks = {};
 };
 } // namespace
@@ -26,6 +26,7 @@ static Value build(OpBuilder &b, Location where, RankedTensorType result, const 
                                        c.strides, c.gated);
   if (!c.loraBlocks.empty())
     op.setLoraBlocks(c.loraBlocks);
+  op.setAdjoint(c.adjoint);
   Block &block = op.getEpilogue().emplaceBlock();
   for (int i = 0; i < (c.gated ? 2 : 1); ++i)
     block.addArgument(b.getF32Type(), where);
@@ -129,6 +130,18 @@ Value Former::form(nn::GatedLinearOp op) {
   });
 }
 
+/// The weight of an adjoint product, `stored` its shape in the checkpoint: the copy that the product itself reads where there is one, else one
+/// of its own, transposed.
+static void setAdjointWeight(Former &f, Contraction &c, Value parameter, ArrayRef<int64_t> stored) {
+  c.weight = f.weights.find(parameter, stored, WeightLayout::panel16);
+  c.adjoint = static_cast<bool>(c.weight);
+  if (c.adjoint)
+    return;
+  SmallVector<int64_t> exchanged(stored);
+  std::swap(exchanged[0], exchanged[1]);
+  c.weight = f.weights.get(parameter, exchanged, WeightLayout::panel16, {}, true);
+}
+
 /// False after a diagnostic when a convolution or its gradient has no kernel.
 template <typename Op> static bool hasKernel(Op op) {
   if (op.getLayout() != nn::Layout::nhwc)
@@ -192,10 +205,9 @@ Value Former::form(nn::Conv2dVjpOp op) {
   Contraction c;
   c.a = dilated(*this, where, operand(op.getDy()), strides, {stored[2] - 1 - padding[0], stored[3] - 1 - padding[2]},
                 {type.getDimSize(1) + stored[2] - 1, type.getDimSize(2) + stored[3] - 1});
-  int64_t weight[] = {stored[1], stored[0], stored[2], stored[3]};
   bool pointwise = stored[2] == 1 && stored[3] == 1;
   c.form = pointwise ? kernel::ContractForm::linear : kernel::ContractForm::conv2d;
-  c.weight = weights.get(op.getWeight(), ArrayRef(weight).take_front(pointwise ? 2 : 4), WeightLayout::panel16, {}, true);
+  setAdjointWeight(*this, c, op.getWeight(), stored.take_front(pointwise ? 2 : 4));
   return build(b, where, type, c, [](OpBuilder &, ValueRange args) { return args[0]; });
 }
 
@@ -208,7 +220,7 @@ Value Former::form(nn::LinearVjpOp op) {
       return noKernel(op, "parameters as weight and adapter factors", "a computed one");
   Contraction c;
   c.a = operand(op.getDy());
-  c.weight = weights.get(op.getWeight(), turned(shapeOf(op.getWeight())), WeightLayout::panel16, {}, true);
+  setAdjointWeight(*this, c, op.getWeight(), shapeOf(op.getWeight()));
   if (op.getA()) {
     // The factors exchange their roles: ((dy·B)∘s)·A.
     Type f32 = b.getF32Type();

@@ -46,7 +46,7 @@ struct FusePrologues : impl::HbFuseProloguesBase<FusePrologues> {
     if (!known || !isContiguous(norm.getX()) || !tensorOf(norm.getX()).getElementType().isF32() || llvm::any_of(norm.getPad(), [](int64_t p) { return p != 0; }))
       return false;
     ArrayRef<int64_t> a = shapeOf(op.getA());
-    int64_t rows = tensorOf(op.getA()).getNumElements() / std::max<int64_t>(a.back(), 1), columns = shapeOf(op.getWeight())[0];
+    int64_t rows = tensorOf(op.getA()).getNumElements() / std::max<int64_t>(a.back(), 1), columns = op.weightShape()[0];
     return a.back() <= mostWidth && rows * columns >= leastProducts;
   }
 

@@ -31,6 +31,8 @@ struct SelectWinograd : impl::HbSelectWinogradBase<SelectWinograd> {
   using HbSelectWinogradBase::HbSelectWinogradBase;
 
   void runOnOperation() override {
+    for (auto &known : planes_)
+      known.clear();
     large_ = largeTiles || allowsFastMath(getOperation()->getParentOfType<ModuleOp>());
     SmallVector<kernel::ContractOp> convolutions;
     getOperation().walk([&](kernel::ContractOp op) {
@@ -43,7 +45,8 @@ struct SelectWinograd : impl::HbSelectWinogradBase<SelectWinograd> {
   }
 
   const Tiling *choose(kernel::ContractOp op) {
-    ArrayRef<int64_t> weight = shapeOf(op.getWeight()), out = shapeOf(op.getResult()), strides = op.getStrides();
+    SmallVector<int64_t> weight = op.weightShape();
+    ArrayRef<int64_t> out = shapeOf(op.getResult()), strides = op.getStrides();
     bool fits = weight[2] == 3 && weight[3] == 3 && strides[0] == 1 && strides[1] == 1 && !op.getGated() && !op.getLoraA() && isContiguous(op.getA()) &&
                 op.getWeight().getDefiningOp<kernel::WeightOp>() && std::min(weight[0], weight[1]) >= leastChannels;
     if (!fits)
@@ -70,17 +73,32 @@ struct SelectWinograd : impl::HbSelectWinogradBase<SelectWinograd> {
     return (rows + slabs - 1) / slabs;
   }
 
+  /// The planes of a weight; `exchanged`: of the adjoint product's, which it is not packed for.
+  Value planesOf(kernel::WeightOp stored, const Tiling &t, bool exchanged) {
+    SmallVector<int64_t> shape(shapeOf(stored.getResult()));
+    if (exchanged)
+      std::swap(shape[0], shape[1]);
+    OpBuilder b(stored);
+    auto type = RankedTensorType::get(shape, b.getF32Type(), kernel::PackedAttr::get(b.getContext(), t.layout));
+    const bool transposed = stored.getTransposed() != exchanged;
+    Value &planes = planes_[transposed][{stored.getSources(), type}];
+    if (!planes)
+      planes = kernel::WeightOp::create(b, stored.getLoc(), type, stored.getSources(), transposed);
+    return planes;
+  }
+
   void rewrite(kernel::ContractOp op, const Tiling &t) {
     auto stored = op.getWeight().getDefiningOp<kernel::WeightOp>();
-    ArrayRef<int64_t> weight = shapeOf(op.getWeight()), out = shapeOf(op.getResult());
+    SmallVector<int64_t> weight = op.weightShape();
+    ArrayRef<int64_t> out = shapeOf(op.getResult());
     int64_t planes = (t.rows + 2) * (t.columns + 2), tileColumns = out[2] / t.columns, rows = out[0] * (out[1] / t.rows);
     int64_t slab = slabRows(t, rows, tileColumns, std::max(weight[0], weight[1]));
-    OpBuilder b(stored);
+    OpBuilder b(op);
     Type f32 = b.getF32Type();
-    auto packed = kernel::PackedAttr::get(b.getContext(), t.layout);
-    auto transformedType = RankedTensorType::get(weight, f32, packed);
-    Value transformed = kernel::WeightOp::create(b, stored.getLoc(), transformedType, stored.getSources(), stored.getTransposed());
-    b.setInsertionPoint(op);
+    // Reversed taps exchange the planes of the smaller tile among themselves; the larger one's points are others then, so that its adjoint
+    // needs planes of its own.
+    const bool adjoint = op.getAdjoint() && !t.large;
+    Value transformed = planesOf(stored, t, op.getAdjoint() && t.large);
     Location where = op.getLoc();
     int64_t m[] = {t.rows, t.columns};
     Value result;
@@ -93,6 +111,7 @@ struct SelectWinograd : impl::HbSelectWinogradBase<SelectWinograd> {
       auto productType = RankedTensorType::get({planes, tiles, weight[0]}, f32);
       auto product = kernel::ContractOp::create(b, where, productType, kernel::ContractForm::planes, input, transformed, Value(), Value(), Value(), ValueRange(),
                                                 b.getArrayAttr({}));
+      product.setAdjoint(adjoint);
       Block &block = product.getEpilogue().emplaceBlock();
       Value sum = block.addArgument(f32, where);
       OpBuilder inner = OpBuilder::atBlockBegin(&block);
@@ -108,6 +127,7 @@ struct SelectWinograd : impl::HbSelectWinogradBase<SelectWinograd> {
       stored->erase();
   }
 
+  llvm::DenseMap<std::pair<Attribute, Type>, Value> planes_[2]; ///< as stored, and transposed
   bool large_ = false;
 };
 

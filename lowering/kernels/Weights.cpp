@@ -33,7 +33,7 @@ static void collectSources(Value value, SmallVectorImpl<Attribute> &sources, Sma
     collectSources(operand, sources, elements);
 }
 
-Value WeightTable::get(Value parameter, ArrayRef<int64_t> shape, kernel::WeightLayout layout, Type element, bool transposed) {
+std::pair<Attribute, Type> WeightTable::keyOf(Value parameter, ArrayRef<int64_t> shape, kernel::WeightLayout layout, Type element) {
   SmallVector<Attribute> sources;
   SmallVector<Type> elements;
   collectSources(parameter, sources, elements);
@@ -42,11 +42,16 @@ Value WeightTable::get(Value parameter, ArrayRef<int64_t> shape, kernel::WeightL
   Attribute encoding;
   if (layout != kernel::WeightLayout::dense)
     encoding = kernel::PackedAttr::get(builder_.getContext(), layout);
-  auto type = RankedTensorType::get(shape, element, encoding);
-  Attribute key = builder_.getArrayAttr(sources);
-  Value &weight = (transposed ? transposed_ : known_)[{key, type}];
+  return {builder_.getArrayAttr(sources), RankedTensorType::get(shape, element, encoding)};
+}
+
+Value WeightTable::find(Value parameter, ArrayRef<int64_t> shape, kernel::WeightLayout layout) { return known_.lookup(keyOf(parameter, shape, layout, {})); }
+
+Value WeightTable::get(Value parameter, ArrayRef<int64_t> shape, kernel::WeightLayout layout, Type element, bool transposed) {
+  std::pair<Attribute, Type> key = keyOf(parameter, shape, layout, element);
+  Value &weight = (transposed ? transposed_ : known_)[key];
   if (!weight)
-    weight = kernel::WeightOp::create(builder_, parameter.getLoc(), type, cast<ArrayAttr>(key), transposed);
+    weight = kernel::WeightOp::create(builder_, parameter.getLoc(), key.second, cast<ArrayAttr>(key.first), transposed);
   return weight;
 }
 

@@ -20,6 +20,8 @@ public:
   /// f64, or the layout demands it); `element` overrides.
   /// `transposed`: `shape` is that of the adjoint contraction's weight, axes 0 and 1 exchanged.
   mlir::Value get(mlir::Value parameter, llvm::ArrayRef<int64_t> shape, kernel::WeightLayout layout, mlir::Type element = {}, bool transposed = false);
+  /// The packed weight of one or more products that exists already; null without one.
+  mlir::Value find(mlir::Value parameter, llvm::ArrayRef<int64_t> shape, kernel::WeightLayout layout);
   /// Dense f32, in the shape `parameter` has: biases, norms, positions, and everything a map reads.
   mlir::Value dense(mlir::Value parameter);
   /// Dense as stored: embedding tables.
@@ -27,6 +29,8 @@ public:
   mlir::Value constant(mlir::ElementsAttr value);
 
 private:
+  std::pair<mlir::Attribute, mlir::Type> keyOf(mlir::Value parameter, llvm::ArrayRef<int64_t> shape, kernel::WeightLayout layout, mlir::Type element);
+
   mlir::OpBuilder builder_;
   llvm::DenseMap<std::pair<mlir::Attribute, mlir::Type>, mlir::Value> known_, transposed_;
 };

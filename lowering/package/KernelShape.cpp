@@ -19,11 +19,12 @@ int64_t product(ArrayRef<int64_t> extents) {
 }
 
 json contractShape(kernel::ContractOp op) {
-  ArrayRef<int64_t> result = extents(op.getResult()), weight = extents(op.getWeight());
+  SmallVector<int64_t> weight = op.weightShape();
+  ArrayRef<int64_t> result = extents(op.getResult());
   // Columns are the weight's rows: both halves of a gated product are computed, one is stored.
   if (op.getForm() == kernel::ContractForm::planes)
     return {{"form", "planes"}, {"planes", result[0]}, {"rows", result[1]}, {"columns", weight[0]}, {"depth", weight[1]}};
-  return {{"form", kernel::stringifyContractForm(op.getForm()).str()}, {"rows", product(result.drop_back())}, {"columns", weight[0]}, {"depth", product(weight.drop_front())}};
+  return {{"form", kernel::stringifyContractForm(op.getForm()).str()}, {"rows", product(result.drop_back())}, {"columns", weight[0]}, {"depth", product(ArrayRef(weight).drop_front())}};
 }
 
 /// The gradient has the shape of what it is the gradient of: its FLOPs say that it is more products.

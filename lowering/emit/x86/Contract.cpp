@@ -1,4 +1,5 @@
 // kernel.contract: rows times packed weight for linear layers, convolutions and Winograd planes, gated or not, with LoRA.
+#include "lowering/emit/x86/AdjointPanels.h"
 #include "lowering/emit/x86/Epilogue.h"
 #include "lowering/emit/x86/Families.h"
 #include "lowering/emit/x86/Reduction.h"
@@ -55,9 +56,14 @@ private:
   Value operandRowOffset(Value row);
   /// What a task computes from its rows before it multiplies, unless the thread's last task was of the same rows.
   LogicalResult prepareRows(Value rowBlock, Value first, Value last);
-  void widenPanels(Value firstPanel, int panels, Value firstTerm, Value terms);
+  /// Terms [firstTerm, endTerm) of `panels` panels as f32 at the end of scratch.
+  void widenPanels(Value firstPanel, int panels, Value firstTerm, Value endTerm);
+  /// Where the lines of a panel group lie that row tile `tile` fetches ahead, when they are to be turned.
+  void fetchTurned(ProductSource &source, Value firstPanel, int panels, Value tile, int64_t shift);
   Value scratchAt(int64_t bytes) { return kb_.addressBytes(kb_.scratch, tagBytes_ + bytes); }
-  Value widened() { return scratchAt(tileBytes_ + totalsBytes_ + loraBytes_ + stageBytes_); }
+  Value widened() { return scratchAt(tileBytes_ + totalsBytes_ + loraBytes_ + stageBytes_ + (adjoint_ ? turnedBorder * 64 : 0)); }
+  /// Terms from one widened panel to the next.
+  int64_t heldTerms() const { return (blockTerms_ ? blockTerms_ : main_.terms()) + (adjoint_ ? 2 * turnedBorder : 0); }
   /// Runs `tile` over rows [first, last) of the task, the last M % tileRows rows apart.
   void rowLoop(Value first, Value last, const std::function<void(Value, int)> &tile);
 
@@ -72,6 +78,7 @@ private:
   bool remembers_ = false; ///< a thread keeps what it made of its rows for its next tasks
   bool separate_ = false;                                                    ///< value and gate panels are summed one after the other
   bool widenOnce_ = false;                                                   ///< f16/bf16 panels go through scratch as f32
+  std::optional<AdjointWeight> adjoint_;                                     ///< so do those of a weight that is packed for the other direction
   int64_t tileBytes_ = 0, totalsBytes_ = 0, loraBytes_ = 0, stageBytes_ = 0, panelBytes_ = 0; ///< the parts of scratch, in this order
   int64_t tagBytes_ = 0; ///< before them: the rows that scratch holds, where it keeps any (HB_SCRATCH_TAG_BYTES)
   std::optional<RowStaging> staging_;
@@ -90,7 +97,7 @@ private:
 LogicalResult Contraction::describe() {
   form_ = op_.getForm();
   gated_ = op_.getGated();
-  auto weight = w_.shape();
+  const SmallVector<int64_t> weight = op_.weightShape();
   if (a_.strides.back() != 1)
     return op_.emitOpError("needs a contiguous last axis of a");
   n_ = y_.shape().back();
@@ -123,6 +130,10 @@ LogicalResult Contraction::describe() {
     break;
   }
   units_ = ceilDiv(n_, 16);
+  if (op_.getAdjoint()) {
+    const bool conv = form_ == kernel::ContractForm::conv2d;
+    adjoint_ = AdjointWeight{w_.base, kb_.i(0), w_.element(), weight[1], n_, conv ? weight[2] * weight[3] : 1};
+  }
   if (m_ == 0 || n_ == 0 || main_.terms() == 0)
     return op_.emitOpError("has an empty dimension");
   const ContractTiles &tiles = kb_.target.avx512() ? tilesAvx512 : tilesAvx2;
@@ -174,8 +185,8 @@ void Contraction::choosePartition() {
   chooseBlocks();
   totalsBytes_ = separate_ ? tileBytes_ : blockChunks_ ? ceilDiv(partition_.rowBlock, shape_.rows) * tileBytes_ : 0;
   loraBytes_ = rank_ ? partition_.rowBlock * paddedRank_ * 4 : 0;
-  widenOnce_ = !w_.element().isF32() && partition_.rowBlock >= widenOnceRows;
-  panelBytes_ = widenOnce_ ? shape_.panels * (blockTerms_ ? blockTerms_ : main_.terms()) * 64 + prefetchBytes : 0;
+  widenOnce_ = adjoint_ || (!w_.element().isF32() && partition_.rowBlock >= widenOnceRows);
+  panelBytes_ = widenOnce_ ? shape_.panels * heldTerms() * 64 + prefetchBytes : 0;
   if (op_.hasPrologue())
     staging_.emplace(kb_, op_, m_, partition_.rowBlock, [this](Value row) { return operandRowOffset(row); });
   else if (!a_.element().isF32())
@@ -186,7 +197,7 @@ void Contraction::choosePartition() {
 
 void Contraction::chooseBlocks() {
   const int64_t bytes = shape_.panels * main_.terms() * 64;
-  if (bytes <= longPanelBytes || separate_ || form_ == kernel::ContractForm::planes || partition_.rowBlock < widenOnceRows)
+  if (bytes <= longPanelBytes || separate_ || form_ == kernel::ContractForm::planes || (!adjoint_ && partition_.rowBlock < widenOnceRows))
     return;
   const int64_t chunk = chunkLength(main_.length, chunkTerms, chunkMaxTerms), chunks = ceilDiv(main_.length, chunk) * main_.segments;
   blockChunks_ = ceilDiv(chunks, ceilDiv(bytes, kBlockBytes));
@@ -221,12 +232,13 @@ void Contraction::rowLoop(Value first, Value last, const std::function<void(Valu
     kb_.ifThen(kb_.less(whole, last), [&] { tile(whole, rest); });
 }
 
-/// Writes terms [firstTerm, firstTerm + terms) of `panels` panels as f32 to the end of scratch: the conversion is then paid
-/// once per task and not once per tile (the 512-bit one takes an FMA unit).
-void Contraction::widenPanels(Value firstPanel, int panels, Value firstTerm, Value terms) {
+/// The conversion is then paid once per task and not once per tile (the 512-bit one takes an FMA unit).
+void Contraction::widenPanels(Value firstPanel, int panels, Value firstTerm, Value endTerm) {
+  if (adjoint_)
+    return turnPanels(kb_, *adjoint_, firstPanel, panels, firstTerm, endTerm, widened(), heldTerms());
   const int lanes = kb_.lanes();
-  const int64_t held = (blockTerms_ ? blockTerms_ : main_.terms()) * 16;
-  Value to = widened(), start = kb_.add(main_.bOffset, kb_.mul(firstTerm, 16));
+  const int64_t held = heldTerms() * 16;
+  Value to = widened(), terms = kb_.sub(endTerm, firstTerm), start = kb_.add(main_.bOffset, kb_.mul(firstTerm, 16));
   kb_.loop(0, panels, 1, [&](Value panel) {
     Value from = kb_.add(start, kb_.mul(kb_.add(firstPanel, panel), main_.panelStride())), target = kb_.mul(panel, held);
     kb_.loop(kb_.i(0), kb_.mul(terms, 16), 16, [&](Value at) {
@@ -234,6 +246,16 @@ void Contraction::widenPanels(Value firstPanel, int panels, Value firstTerm, Val
         kb_.storeRaw(kb_.widen(kb_.loadRaw(main_.b, kb_.add(kb_.add(from, at), v), main_.bElement, lanes)), to, kb_.add(kb_.add(target, at), v));
     });
   });
+}
+
+void Contraction::fetchTurned(ProductSource &source, Value firstPanel, int panels, Value tile, int64_t shift) {
+  const int64_t bytes = adjoint_->element.getIntOrFloatBitWidth() / 8, lines = panels * AdjointWeight::columnPanelStride * bytes / 64;
+  // Four lines of every block of 16 rows are a tile's; tiles behind the last line fetch what is there already.
+  Value start = kb_.add(adjoint_->offset, kb_.mul(firstPanel, AdjointWeight::columnPanelStride));
+  Value from = arith::SelectOp::create(kb_.b, kb_.loc, kb_.less(tile, kb_.i(lines / 4)), kb_.add(start, kb_.mul(tile, 4 * 64 / bytes)), start);
+  source.ahead.weights = kb_.address(adjoint_->base, from, adjoint_->element);
+  source.ahead.blockBytes = adjoint_->rowPanelStride() * bytes;
+  source.ahead.shift = shift;
 }
 
 /// T = (a·Aᵀ)∘scale for the task's rows, into scratch [row - blockStart][paddedRank].
@@ -306,15 +328,21 @@ LogicalResult Contraction::emitTile(Value row, int rows, Value unit, int units, 
     source.b = widened();
     source.bElement = kb_.f32();
     source.bOffset = source.firstPanel = kb_.i(0);
+    source.heldTerms = heldTerms();
   }
   if (form_ != kernel::ContractForm::conv2d && partition_.rowBlock > shape_.rows) {
     // The first row tiles of a panel group fetch the next group, one line per step, so that it is in L2 when its turn comes.
     // (A convolution has many row tiles per group and gains nothing.) A tile fetches K / 4 lines of 64 bytes.
     const int64_t bytes = w_.element().getIntOrFloatBitWidth() / 8, lineElements = 64 / bytes;
-    Value tile = kb_.div(kb_.sub(row, blockStart_), shape_.rows), here = kb_.add(main_.bOffset, kb_.mul(kb_.mul(unit, panelsPerUnit), main_.panelStride()));
-    Value next = kb_.add(kb_.add(here, panels * main_.panelStride()), kb_.mul(tile, main_.terms() / reductionUnroll * lineElements));
-    Value from = arith::SelectOp::create(kb_.b, kb_.loc, kb_.less(tile, kb_.i(panels * bytes)), next, here);
-    source.ahead.weights = kb_.address(main_.b, from, main_.bElement);
+    Value tile = kb_.div(kb_.sub(row, blockStart_), shape_.rows);
+    if (adjoint_) {
+      fetchTurned(source, kb_.add(unit, units), units, tile, 0);
+    } else {
+      Value here = kb_.add(main_.bOffset, kb_.mul(kb_.mul(unit, panelsPerUnit), main_.panelStride()));
+      Value next = kb_.add(kb_.add(here, panels * main_.panelStride()), kb_.mul(tile, main_.terms() / reductionUnroll * lineElements));
+      Value from = arith::SelectOp::create(kb_.b, kb_.loc, kb_.less(tile, kb_.i(panels * bytes)), next, here);
+      source.ahead.weights = kb_.address(main_.b, from, main_.bElement);
+    }
     // The next tile's rows, when they follow these without a gap to speak of.
     if (std::optional<int64_t> stride = staging_ ? staging_->stride() : rowStride_; stride && *stride >= main_.terms() && *stride < main_.terms() + 32)
       source.ahead.rows = kb_.address(main_.a, rowOffset(kb_.add(row, rows)), main_.aElement);
@@ -418,11 +446,11 @@ void Contraction::emitUnitsInBlocks(Value first, Value last, Value unit, int uni
     Value end = kb_.min(kb_.add(chunk, blockChunks_), kb_.i(chunks)), term = reduction_->firstTerm(main_, chunk), endTerm = reduction_->firstTerm(main_, end);
     ProductSource source = main_;
     if (widenOnce_) {
-      widenPanels(firstPanel, panels, term, kb_.sub(endTerm, term));
+      widenPanels(firstPanel, panels, term, endTerm);
       source.b = widened();
       source.bElement = kb_.f32();
       source.firstPanel = kb_.i(0);
-      source.heldTerms = blockTerms_;
+      source.heldTerms = heldTerms();
       source.bOffset = kb_.mul(term, -16);
     }
     rowLoop(first, last, [&](Value row, int rows) {
@@ -432,7 +460,10 @@ void Contraction::emitUnitsInBlocks(Value first, Value last, Value unit, int uni
       from = kb_.add(from, kb_.sub(kb_.mul(kb_.rem(tile, bytes), blockTerms_ * 16 / bytes), kb_.mul(term, 16 / bytes)));
       from = arith::SelectOp::create(kb_.b, kb_.loc, kb_.less(tile, kb_.i(panels * bytes)), from, main_.bOffset);
       ProductSource tileSource = source;
-      tileSource.ahead.weights = kb_.address(main_.b, from, main_.bElement);
+      if (!adjoint_)
+        tileSource.ahead.weights = kb_.address(main_.b, from, main_.bElement);
+      else if (form_ == kernel::ContractForm::linear)
+        fetchTurned(tileSource, firstPanel, panels, tile, blockTerms_);
       reduction_->accumulate(tileSource, rowOffsets(row, rows), firstPanel, panels, chunk, end, totalsOf(row));
     });
   });
@@ -492,7 +523,17 @@ LogicalResult Contraction::emitBody() {
   if (planes) {
     planeA_ = kb_.add(kb_.mul(plane, a_.strides[0]), a_.offset);
     planeY_ = kb_.add(kb_.mul(plane, y_.strides[0]), y_.offset);
-    main_.bOffset = kb_.mul(plane, units_ * main_.panelStride());
+    if (adjoint_) {
+      // Reversed taps exchange the first and the last of the four rows and columns of planes (the points 0 and infinity; 1 and -1 stay).
+      auto reversed = [&](Value index) {
+        Value inner = kb_.less(kb_.rem(kb_.add(index, 3), 4), kb_.i(2)); // 1 and 2 (as 0 and 1 of index - 1)
+        return arith::SelectOp::create(kb_.b, kb_.loc, inner, index, kb_.sub(kb_.i(3), index)).getResult();
+      };
+      Value stored = kb_.add(kb_.mul(reversed(kb_.div(plane, 4)), 4), reversed(kb_.rem(plane, 4)));
+      adjoint_->offset = kb_.mul(stored, adjoint_->rowPanels() * adjoint_->rowPanelStride());
+    } else {
+      main_.bOffset = kb_.mul(plane, units_ * main_.panelStride());
+    }
   }
   auto firstRow = [&](Value block) {
     const int64_t tiles = ceilDiv(m_, shape_.rows);
