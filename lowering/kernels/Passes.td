@@ -113,6 +113,8 @@ def HbSelectWinograd : Pass<"hb-select-winograd", "::mlir::func::FuncOp"> {
   let description = [{
     A stride-1 3x3 contraction of even output size becomes input transform, one product per plane, and output transform; the
     epilogue moves to the output transform. Tiles of 4x2 are taken with `large-tiles` and in modules with `nn.math = "fast"`.
+    A weight that an adjoint product reads too keeps one form for both directions: planes contain those of the reversed taps. Where its pictures
+    have few tiles, it stays direct.
     Large pictures go in slabs of rows of tiles, one after the other through the same planes: these stay small in memory and in the caches.
 
     ```mlir
@@ -144,6 +146,7 @@ def HbSelectWinograd : Pass<"hb-select-winograd", "::mlir::func::FuncOp"> {
   let options = [
     Option<"leastChannels", "least-channels", "int64_t", "64", "Channels, in and out, from which the transforms pay">,
     Option<"mostPlaneMiB", "most-plane-mib", "int64_t", "16", "Size of the planes of one slab, in MiB: larger pictures go slab by slab; 0 leaves all convolutions direct">,
+    Option<"leastSharedTiles", "least-shared-tiles", "int64_t", "64", "Tiles of a picture from which a weight of both directions becomes planes">,
     Option<"largeTiles", "large-tiles", "bool", "false", "Tiles of 4x2 where they fit: fewer products, 1.7 times the rounding error of 2x2">,
   ];
   let dependentDialects = ["::hb::kernel::KernelDialect", "::mlir::arith::ArithDialect"];

@@ -39,9 +39,26 @@ struct SelectWinograd : impl::HbSelectWinogradBase<SelectWinograd> {
       if (op.getForm() == kernel::ContractForm::conv2d)
         convolutions.push_back(op);
     });
+    SmallVector<std::pair<kernel::ContractOp, const Tiling *>> chosen;
     for (kernel::ContractOp op : convolutions)
-      if (const Tiling *tiling = choose(op))
-        rewrite(op, *tiling);
+      if (const Tiling *tiling = choose(op); tiling && tilesPay(op, *tiling))
+        chosen.push_back({op, tiling});
+    for (auto [op, tiling] : chosen)
+      rewrite(op, *tiling);
+  }
+
+  /// Planes are 64 bytes for nine weights, and every task reads them again: over few tiles that costs what the fewer products gain. A program
+  /// that computes gradients is short of memory, and its adjoint products turn what they read, so there the weight stays as it is.
+  bool tilesPay(kernel::ContractOp op, const Tiling &t) const {
+    bool bothWays = false;
+    int64_t most = 0;
+    for (Operation *reader : op.getWeight().getUsers())
+      if (auto contract = dyn_cast<kernel::ContractOp>(reader)) {
+        bothWays |= contract.getAdjoint();
+        ArrayRef<int64_t> out = shapeOf(contract.getResult());
+        most = std::max(most, out[0] * out[1] * out[2] / (t.rows * t.columns));
+      }
+    return !bothWays || most >= leastSharedTiles;
   }
 
   const Tiling *choose(kernel::ContractOp op) {
