@@ -119,6 +119,8 @@ std::string saveCheckpoint(const std::string &outputDir, const TrainState &state
   nlohmann::ordered_json document = {{"format", kFormat}, {"step", state.step}, {"samples", state.samples}, {"ema", !state.ema.empty()}};
   if (state.best)
     document["best"] = {{"reward", state.best->reward}, {"step", state.best->step}};
+  if (state.validationPending)
+    document["validation_pending"] = true;
   document["identity"] = settings.identity;
   for (const char *name : kFiles)
     document["files"][name] = fileSum(joinPath(folder.path(), name));
@@ -185,6 +187,7 @@ void loadCheckpoint(const std::string &folder, const RunIdentity &identity, Trai
     readGroup(optimizer, "ema.", names, {state.ema.begin(), state.ema.end()});
   state.step = root.integer("step");
   state.samples = root.integer("samples");
+  state.validationPending = root.boolean("validation_pending", false);
   state.best.reset();
   if (root.has("best"))
     state.best = BestReward{root.object("best").number("reward"), root.object("best").integer("step")};

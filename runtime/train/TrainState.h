@@ -24,6 +24,7 @@ struct TrainState {
   int64_t samples = 0;                                       ///< samples used: the position in the order of records. Noise and dropout are functions
                                                              ///< of it and of seeds, so there is no other random state.
   std::optional<BestReward> best;
+  bool validationPending = false; ///< the last step's validation is due and not done yet
 
   /// A fresh state: moments zero, average equal to the adapter.
   static TrainState start(std::vector<AdapterModule> adapter, bool withEma);

@@ -8,8 +8,10 @@
 #include "runtime/train/WholeFolder.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
+#include <numeric>
 #include <sys/resource.h>
 
 namespace hb {
@@ -32,13 +34,11 @@ double meanOf(const std::vector<float> &values) {
   return values.empty() ? 0 : sum / static_cast<double>(values.size());
 }
 
-/// Adds a batch's rewards to running means over `batches` batches.
-void addRewards(std::vector<std::pair<std::string, double>> &means, const std::vector<BatchReward> &rewards, double batches) {
-  if (means.empty())
-    for (const BatchReward &reward : rewards)
-      means.emplace_back(reward.name, 0);
-  for (size_t i = 0; i < rewards.size(); ++i)
-    means[i].second += meanOf(rewards[i].values) / batches;
+std::vector<size_t> tensorSizes(const std::vector<AdapterModule> &adapter) {
+  std::vector<size_t> sizes;
+  for (std::span<const float> tensor : trainableTensors(adapter))
+    sizes.push_back(tensor.size());
+  return sizes;
 }
 
 size_t countNonFinite(std::span<const float> values) {
@@ -53,7 +53,7 @@ bool due(int64_t step, int64_t every) { return every > 0 && step % every == 0; }
 
 } // namespace
 
-RunIdentity runIdentity(const TrainConfig &config, const Manifest &training, const std::vector<AdapterModule> &adapter, int64_t batch) {
+RunIdentity runIdentity(const TrainConfig &config, const Manifest &training, const std::vector<AdapterModule> &adapter, int64_t batch, int ranks) {
   std::string layers;
   for (const AdapterModule &m : adapter)
     layers += m.path + " " + std::to_string(m.in) + " " + std::to_string(m.out) + "\n";
@@ -63,18 +63,17 @@ RunIdentity runIdentity(const TrainConfig &config, const Manifest &training, con
           {"data.manifest", training.fingerprint},
           {"data.shuffle", config.data.shuffle ? "true" : "false"},
           {"data.shuffle_seed", std::to_string(config.data.shuffleSeed)},
-          {"train.gradient_accumulation_steps", std::to_string(config.train.gradientAccumulationSteps)},
+          {"train.gradient_accumulation_steps", std::to_string(config.train.gradientAccumulationSteps * ranks)},
           {"train.seed", std::to_string(config.train.seed)},
           {"batch size", std::to_string(batch)}};
 }
 
-Trainer::Trainer(const TrainConfig &config, TrainingStep &step, const Manifest &training, const Manifest *validation, std::vector<AdapterModule> start, std::vector<std::string> targetModules)
+Trainer::Trainer(const TrainConfig &config, TrainingStep &step, const Manifest &training, const Manifest *validation, std::vector<AdapterModule> start, std::vector<std::string> targetModules, Ranks &ranks)
     : config_(config), step_(step), training_(training), validation_(validation), targets_(std::move(targetModules)),
       order_(static_cast<int64_t>(training.records.size()), config.data.shuffle, static_cast<uint64_t>(config.data.shuffleSeed)),
-      state_(TrainState::start(std::move(start), config.optimizer.emaDecay > 0)) {
-  for (std::span<float> tensor : trainableTensors(state_.adapter))
-    gradients_.emplace_back(tensor.size());
-}
+      state_(TrainState::start(std::move(start), config.optimizer.emaDecay > 0)), ranks_(ranks), gradients_(ranks, tensorSizes(state_.adapter)) {}
+
+int64_t Trainer::samplesPerStep() const { return config_.train.gradientAccumulationSteps * ranks_.size() * step_.batch(); }
 
 void Trainer::resume(const std::string &which) {
   std::string folder = findCheckpoint(which, config_.checkpoint.outputDir);
@@ -84,7 +83,7 @@ void Trainer::resume(const std::string &which) {
 }
 
 CheckpointSettings Trainer::checkpointSettings() const {
-  return {runIdentity(config_, training_, state_.adapter, step_.batch()), targets_, config_.adapter.dropout, resolvedConfig(config_)};
+  return {runIdentity(config_, training_, state_.adapter, step_.batch(), ranks_.size()), targets_, config_.adapter.dropout, resolvedConfig(config_)};
 }
 
 void Trainer::note(const std::string &text) const {
@@ -116,32 +115,69 @@ void Trainer::requireFinite(const TrainBatch &batch, const BatchResult &result, 
   if (!metrics.nonfinite)
     return;
   metrics.loss = result.loss;
-  log_->step(metrics);
-  log_->report();
+  if (log_) {
+    log_->step(metrics);
+    log_->report();
+  }
   std::string place = step_.locateNonFinite(batch), line = std::to_string(batch.records.front()->line);
   std::string kept = savedStep_ >= 0 ? "the checkpoint of step " + std::to_string(savedStep_) + " is sound" : "there is no checkpoint yet";
   throw Error(663, "step " + std::to_string(metrics.step) + ", sample " + std::to_string(batch.firstSample) + " (" + printable(training_.path) + ":" + line + ")", "finite values",
               std::to_string(metrics.nonfinite) + " that are not, the first output in " + first + (place.empty() ? "" : ", computed by " + place), kept + "; lower the learning rate or set optimizer.max_grad_norm");
 }
 
+void Trainer::requireSameState() {
+  std::string text;
+  for (const auto &[name, value] : checkpointSettings().identity)
+    text += name + "=" + value + "\n";
+  uint32_t sum = crc32c(text);
+  for (const auto &tensors : {trainableTensors(std::as_const(state_.adapter)), std::vector<std::span<const float>>(state_.average.begin(), state_.average.end())})
+    for (std::span<const float> tensor : tensors)
+      sum = crc32c(std::as_bytes(tensor), sum);
+  std::array<int64_t, 2> mine = {sum, state_.step};
+  std::vector<std::array<int64_t, 2>> all(static_cast<size_t>(ranks_.size()));
+  ranks_.gather(mine.data(), all.data(), sizeof mine);
+  for (size_t r = 0; r < all.size(); ++r)
+    if (all[r] != all[0])
+      throw Error(668, "rank " + std::to_string(r), "the configuration, manifest, module and state of rank 0 (step " + std::to_string(all[0][1]) + ")", "others (step " + std::to_string(all[r][1]) + ")",
+                  "give all ranks the same files and the same --resume");
+}
+
+void Trainer::addFigures(const BatchResult *mine, int counts, double batches, double &loss, std::vector<std::pair<std::string, double>> &rewards) {
+  // Names are the module's, so that every rank knows them once it has computed a batch; a rank without one in this round has computed earlier ones.
+  if (mine && rewards.empty())
+    for (const BatchReward &reward : mine->rewards)
+      rewards.emplace_back(reward.name, 0);
+  constexpr size_t kFigures = 32;
+  std::array<double, kFigures> row = {};
+  if (mine) {
+    row[0] = mine->loss;
+    for (size_t i = 0; i < mine->rewards.size() && i + 1 < kFigures; ++i)
+      row[i + 1] = meanOf(mine->rewards[i].values);
+  }
+  std::vector<std::array<double, kFigures>> all(static_cast<size_t>(ranks_.size()));
+  ranks_.gather(row.data(), all.data(), sizeof row);
+  for (size_t r = 0; r < static_cast<size_t>(counts); ++r) {
+    loss += all[r][0] / batches;
+    for (size_t i = 0; i < rewards.size(); ++i)
+      rewards[i].second += all[r][i + 1] / batches;
+  }
+}
+
 bool Trainer::accumulate(StepMetrics &metrics, std::vector<Image> &images) {
-  int64_t batches = config_.train.gradientAccumulationSteps;
+  int64_t rounds = config_.train.gradientAccumulationSteps, batches = rounds * ranks_.size();
   // As loss / accumulation does in torch: every gradient is scaled by the rounded reciprocal, then added in order.
   float share = 1.0f / static_cast<float>(batches);
   bool grid = due(metrics.step, config_.log.sampleSteps ? config_.log.sampleSteps : config_.checkpoint.checkpointingSteps) || metrics.step == config_.train.maxTrainSteps || metrics.step == 1;
-  for (auto &tensor : gradients_)
-    std::fill(tensor.begin(), tensor.end(), 0.0f);
-  for (int64_t i = 0; i < batches; ++i) {
+  gradients_.clear();
+  for (int64_t i = 0; i < rounds; ++i) {
     if (hooks_.stopRequested && hooks_.stopRequested())
       return false;
-    TrainBatch batch = batchAt(state_.samples + i * step_.batch());
-    BatchResult result = step_.run(batch, grid && images.size() < kGridPictures);
+    // Neighbouring samples are on neighbouring ranks: a round is a run of consecutive samples.
+    TrainBatch batch = batchAt(state_.samples + (i * ranks_.size() + ranks_.rank()) * step_.batch());
+    BatchResult result = step_.run(batch, grid && log_ && images.size() < kGridPictures);
     requireFinite(batch, result, metrics);
-    metrics.loss += result.loss / static_cast<double>(batches);
-    addRewards(metrics.rewards, result.rewards, static_cast<double>(batches));
-    for (size_t t = 0; t < gradients_.size(); ++t)
-      for (size_t k = 0; k < gradients_[t].size(); ++k)
-        gradients_[t][k] += result.gradients[t][k] * share;
+    addFigures(&result, ranks_.size(), static_cast<double>(batches), metrics.loss, metrics.rewards);
+    gradients_.add(result.gradients, share);
     for (Image &image : result.images)
       if (images.size() < kGridPictures)
         images.push_back(std::move(image));
@@ -150,7 +186,8 @@ bool Trainer::accumulate(StepMetrics &metrics, std::vector<Image> &images) {
 }
 
 void Trainer::update(StepMetrics &metrics) {
-  std::vector<std::span<float>> gradients(gradients_.begin(), gradients_.end());
+  const std::vector<std::span<float>> &gradients = gradients_.total();
+  std::lock_guard lock(stateLock_);
   metrics.gradNorm = config_.optimizer.maxGradNorm > 0 ? clipByGlobalNorm(gradients, config_.optimizer.maxGradNorm) : globalNorm({gradients.begin(), gradients.end()});
   metrics.learningRate = learningRate(scheduleOf(config_), state_.step);
   AdamWOptions options{metrics.learningRate, config_.optimizer.betas[0], config_.optimizer.betas[1], config_.optimizer.eps, config_.optimizer.weightDecay};
@@ -160,7 +197,8 @@ void Trainer::update(StepMetrics &metrics) {
     adamWStep(parameters[t], gradients[t], state_.average[t], state_.averageSquares[t], state_.step, options);
   if (!state_.ema.empty())
     updateEma(state_.ema, state_.adapter, state_.step, config_.optimizer.emaDecay);
-  state_.samples += config_.train.gradientAccumulationSteps * step_.batch();
+  state_.samples += samplesPerStep();
+  state_.validationPending = validation_ && due(state_.step, config_.checkpoint.validationSteps);
 }
 
 void Trainer::validate() {
@@ -170,39 +208,65 @@ void Trainer::validate() {
   if (batches * rows < count && state_.step == config_.checkpoint.validationSteps)
     note(std::to_string(count - batches * rows) + " of " + std::to_string(count) + " validation records do not fill a batch and are left out.");
   std::vector<Image> images;
-  for (int64_t i = 0; i < batches; ++i) {
-    TrainBatch batch{{}, i * rows, false};
-    for (int64_t row = 0; row < rows; ++row)
-      batch.records.push_back(&validation_->records[static_cast<size_t>(i * rows + row)]);
-    BatchResult result = step_.run(batch, images.size() < kGridPictures);
-    metrics.loss += result.loss / static_cast<double>(batches);
-    addRewards(metrics.rewards, result.rewards, static_cast<double>(batches));
-    for (Image &image : result.images)
-      if (images.size() < kGridPictures)
-        images.push_back(std::move(image));
+  for (int64_t i = 0; i < batches; i += ranks_.size()) {
+    int counts = static_cast<int>(std::min<int64_t>(ranks_.size(), batches - i));
+    std::optional<BatchResult> result;
+    if (ranks_.rank() < counts) {
+      TrainBatch batch{{}, (i + ranks_.rank()) * rows, false};
+      for (int64_t row = 0; row < rows; ++row)
+        batch.records.push_back(&validation_->records[static_cast<size_t>(batch.firstSample + row)]);
+      result = step_.run(batch, log_ && images.size() < kGridPictures);
+      for (Image &image : result->images)
+        if (images.size() < kGridPictures)
+          images.push_back(std::move(image));
+    }
+    addFigures(result ? &*result : nullptr, counts, static_cast<double>(batches), metrics.loss, metrics.rewards);
   }
   metrics.samples = batches * rows;
-  log_->validation(metrics);
-  log_->samples(state_.step, images);
+  if (log_) {
+    log_->validation(metrics);
+    log_->samples(state_.step, images);
+  }
+  std::lock_guard lock(stateLock_);
+  state_.validationPending = false;
   // The best is judged by the objective itself: the weighted sum of rewards is the negative loss.
   if (std::isfinite(metrics.loss) && (!state_.best || -metrics.loss > state_.best->reward)) {
     state_.best = BestReward{-metrics.loss, state_.step};
-    WholeFolder best(joinPath(config_.checkpoint.outputDir, "best"));
-    writePeftFolder(best.path(), state_.averaged(), {targets_, config_.adapter.dropout, ""});
-    best.commit();
+    if (log_) {
+      WholeFolder best(joinPath(config_.checkpoint.outputDir, "best"));
+      writePeftFolder(best.path(), state_.averaged(), {targets_, config_.adapter.dropout, ""});
+      best.commit();
+    }
   }
   step_.setAdapter(state_.adapter);
 }
 
-void Trainer::save(bool last) {
+void Trainer::saveLocked() {
   if (savedStep_ == state_.step)
     return;
-  if (last || due(state_.step, config_.checkpoint.checkpointingSteps)) {
-    saveCheckpoint(config_.checkpoint.outputDir, state_, checkpointSettings());
-    savedStep_ = state_.step;
-    limitCheckpoints(config_.checkpoint.outputDir, config_.checkpoint.checkpointsTotalLimit);
-    log_->report();
+  saveCheckpoint(config_.checkpoint.outputDir, state_, checkpointSettings());
+  savedStep_ = state_.step;
+}
+
+int64_t Trainer::saveNow() {
+  std::lock_guard lock(stateLock_);
+  saveLocked();
+  return state_.step;
+}
+
+void Trainer::save(bool last) {
+  if (!last && !due(state_.step, config_.checkpoint.checkpointingSteps))
+    return;
+  std::lock_guard lock(stateLock_);
+  if (savedStep_ == state_.step)
+    return;
+  if (!log_) {
+    savedStep_ = state_.step; // by rank 0
+    return;
   }
+  saveLocked();
+  limitCheckpoints(config_.checkpoint.outputDir, config_.checkpoint.checkpointsTotalLimit);
+  log_->report();
 }
 
 void Trainer::writeFinal() const {
@@ -219,15 +283,21 @@ TrainEnd Trainer::run(const TrainHooks &hooks) {
   const std::string &folder = config_.checkpoint.outputDir;
   if (!resumed_ && !listCheckpoints(folder).empty())
     throw Error(665, printable(folder, 1024), "a folder without checkpoints for a new run", listCheckpoints(folder).back(), "give --resume latest or another checkpoint.output_dir");
-  makeFolders(folder);
-  removeLeftovers(folder);
-  log_.emplace(config_, state_.step);
+  requireSameState(); // and nobody goes on, or writes, before everybody has looked
+  if (ranks_.rank() == 0) {
+    makeFolders(folder);
+    removeLeftovers(folder);
+    log_.emplace(config_, state_.step);
+  }
   step_.setAdapter(state_.adapter);
+  // A run that ended between a step and its validation.
+  if (validation_ && state_.validationPending)
+    validate();
   while (state_.step < config_.train.maxTrainSteps) {
     double started = now();
     StepMetrics metrics;
     metrics.step = state_.step + 1;
-    metrics.samples = state_.samples + config_.train.gradientAccumulationSteps * step_.batch();
+    metrics.samples = state_.samples + samplesPerStep();
     std::vector<Image> images;
     if (!accumulate(metrics, images)) {
       // Batches of the unfinished step are computed again after resuming: the same samples, the same bits.
@@ -237,20 +307,25 @@ TrainEnd Trainer::run(const TrainHooks &hooks) {
     update(metrics);
     step_.setAdapter(state_.adapter);
     metrics.seconds = now() - started;
-    metrics.samplesPerSecond = static_cast<double>(config_.train.gradientAccumulationSteps * step_.batch()) / std::max(1e-9, metrics.seconds);
-    metrics.peakMemoryBytes = peakMemory();
-    if (due(state_.step, config_.log.logEvery) || state_.step == config_.train.maxTrainSteps)
+    metrics.samplesPerSecond = static_cast<double>(samplesPerStep()) / std::max(1e-9, metrics.seconds);
+    uint64_t peak = peakMemory();
+    std::vector<uint64_t> peaks(static_cast<size_t>(ranks_.size()));
+    ranks_.gather(&peak, peaks.data(), sizeof peak);
+    metrics.peakMemoryBytes = std::accumulate(peaks.begin(), peaks.end(), uint64_t(0));
+    if (log_ && (due(state_.step, config_.log.logEvery) || state_.step == config_.train.maxTrainSteps))
       log_->step(metrics);
     if (hooks_.onStep)
       hooks_.onStep(metrics, config_.train.maxTrainSteps);
-    if (validation_ && due(state_.step, config_.checkpoint.validationSteps))
+    if (state_.validationPending)
       validate();
-    else
+    else if (log_)
       log_->samples(state_.step, images);
     save(state_.step == config_.train.maxTrainSteps);
   }
-  writeFinal();
-  log_->report();
+  if (log_) {
+    writeFinal();
+    log_->report();
+  }
   return TrainEnd::Finished;
 }
 

@@ -5,6 +5,7 @@
 #include "tools/hb-rt/Commands.h"
 #include "tools/hb-rt/Progress.h"
 #include "tools/hb-rt/SessionFlags.h"
+#include "tools/hb-rt/TrainRanks.h"
 
 #include <chrono>
 #include <cmath>
@@ -42,7 +43,7 @@ std::string duration(double seconds) {
 /// Rate, reward, gradient norm and time left: over itself on a terminal, a line per step otherwise.
 class TrainProgress {
 public:
-  explicit TrainProgress(bool quiet) : quiet_(quiet), terminal_(isatty(STDERR_FILENO)) {}
+  TrainProgress(bool quiet, bool notes) : quiet_(quiet), notes_(notes), terminal_(isatty(STDERR_FILENO)) {}
   ~TrainProgress() {
     if (drawn_)
       std::fprintf(stderr, "\n");
@@ -57,12 +58,14 @@ public:
     drawn_ = terminal_;
   }
   void note(const std::string &text) {
+    if (!notes_)
+      return;
     std::fprintf(stderr, "%snote: %s\n", drawn_ ? "\n" : "", text.c_str());
     drawn_ = false;
   }
 
 private:
-  bool quiet_, terminal_, drawn_ = false;
+  bool quiet_, notes_, terminal_, drawn_ = false;
   double seconds_ = 0;
 };
 
@@ -100,6 +103,10 @@ void dryRun(const TrainConfig &config, Session &session, ModuleStep &step, const
 }
 
 int train(TrainOptions options) {
+  // Before anything can fail: a rank that ended without having joined would leave the others waiting for it.
+  std::unique_ptr<Ranks> joined = launchedProcesses() > 1 && !options.dryRun ? joinMpi() : nullptr;
+  Ranks &ranks = joined ? *joined : oneRank();
+  options.quiet |= ranks.rank() != 0;
   TrainConfig config = readTrainConfig(options.config, configOverrides(options.parser->remaining()));
   // Manifests first: they are the likelier ones to be wrong, and the cheaper ones to check.
   Manifest training = Manifest::read(config.data.manifest, config.sampler.seed < 0);
@@ -111,7 +118,7 @@ int train(TrainOptions options) {
   }
   if (options.session.weights.empty())
     options.session.weights = config.model.weights;
-  TrainProgress progress(options.quiet);
+  TrainProgress progress(options.quiet, ranks.rank() == 0);
   Session session(config.model.compiled, options.session);
   ModuleStep step(session, config);
   std::vector<std::string> warnings;
@@ -120,7 +127,7 @@ int train(TrainOptions options) {
     std::fprintf(stderr, "warning: %s\n", warning.c_str());
   for (const std::string &note : step.notes())
     progress.note(note);
-  Trainer trainer(config, step, training, validation ? &*validation : nullptr, adapter, step.targetModules());
+  Trainer trainer(config, step, training, validation ? &*validation : nullptr, adapter, step.targetModules(), ranks);
   if (!options.resume.empty())
     trainer.resume(options.resume);
   if (options.dryRun) {
@@ -129,14 +136,19 @@ int train(TrainOptions options) {
   }
   InterruptGuard interrupt;
   TrainHooks hooks;
-  hooks.stopRequested = [&] { return interrupt.requested(); };
+  std::optional<RankWatch> watch;
+  if (joined)
+    watch.emplace(ranks, trainer, interrupt);
+  else
+    hooks.stopRequested = [&] { return interrupt.requested(); };
   hooks.onStep = [&](const StepMetrics &metrics, int64_t total) { progress.step(metrics, total); };
   hooks.onNote = [&](const std::string &text) { progress.note(text); };
   if (trainer.run(hooks) == TrainEnd::Interrupted) {
     progress.note("interrupted after step " + std::to_string(trainer.state().step) + "; a checkpoint is written: continue with --resume latest.");
     return static_cast<int>(ExitCode::Interrupted);
   }
-  std::printf("%s/final\n", config.checkpoint.outputDir.c_str());
+  if (ranks.rank() == 0)
+    std::printf("%s/final\n", config.checkpoint.outputDir.c_str());
   return 0;
 }
 

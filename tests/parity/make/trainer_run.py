@@ -57,10 +57,13 @@ class Run:
         pool = self.enc.img(pixel_values=((x - CLIP_MEAN) / CLIP_STD).to(self.dtype)).image_embeds
         return text, self.enc.text([text]), pool
 
+    def noise(self, seed):
+        return torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(seed))
+
     def loss(self, record):
         text, ctx, pool = self.condition(record)
         seed = self.c["sampler"]["seed"]
-        x = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(record["seed"] if seed < 0 else seed)).to(self.dtype)
+        x = self.noise(record["seed"] if seed < 0 else seed).to(self.dtype)
         w, n = self.c["sampler"]["guidance_scale"], self.a.steps
         ids = torch.tensor([[128.0, 128, 0, 0, 128, 128]], dtype=self.dtype).repeat(2, 1)
         for k, t in enumerate(grid(n)):

@@ -2,6 +2,7 @@
 
 #include "tests/runtime/base/ScratchFolder.h"
 
+#include "runtime/pipeline/Random.h"
 #include "runtime/train/Crc32c.h"
 
 #include <nlohmann/json.hpp>
@@ -59,6 +60,18 @@ TEST(RecordOrder, AsTorchsRandperm) {
     RecordOrder order(n, true, row["seed"]);
     for (int64_t i = 0; i < n; ++i)
       EXPECT_EQ(order.at(epoch * n + i), row["order"][i].get<int64_t>());
+  }
+}
+
+TEST(RecordOrder, AsTheRecordedRunOfTorchsTrainer) {
+  nlohmann::json record = nlohmann::json::parse(std::ifstream(std::string(HB_TEST_DATA) + "/../../parity/trainer/record.json"));
+  RecordOrder order(200, true, 3); // trainer/train.toml, models/shapes/data/train.jsonl
+  ASSERT_EQ(record["order"].size(), 40u);
+  for (size_t i = 0; i < record["order"].size(); ++i) {
+    EXPECT_EQ(order.at(static_cast<int64_t>(i)), record["order"][i].get<int64_t>());
+    std::vector<float> noise(4 * 16 * 16);
+    CpuGenerator(record["seeds"][i].get<uint64_t>()).normal(std::span<float>(noise));
+    EXPECT_EQ(crc32c(std::as_bytes(std::span(noise))), record["latents_crc32c"][i].get<uint32_t>()) << "the initial latents of sample " << i;
   }
 }
 

@@ -76,8 +76,8 @@ struct ToyRun {
     all.insert(all.end(), settings.begin(), settings.end());
     config = parseTrainConfig("", "train.toml", all);
   }
-  Trainer trainer(TrainingStep &step, bool validate = false) {
-    return Trainer(config, step, training, validate ? &validation : nullptr, initialAdapter({{"unet.to_q", 6, 4}, {"unet.to_v", 6, 5}}, 2, 4, 0), {"to_q", "to_v"});
+  Trainer trainer(TrainingStep &step, bool validate = false, Ranks &ranks = oneRank()) {
+    return Trainer(config, step, training, validate ? &validation : nullptr, initialAdapter({{"unet.to_q", 6, 4}, {"unet.to_v", 6, 5}}, 2, 4, 0), {"to_q", "to_v"}, ranks);
   }
   std::string out(const std::string &name) const { return folder.path("out/" + name); }
 };
