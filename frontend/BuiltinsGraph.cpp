@@ -207,6 +207,68 @@ void checkBias(Arguments &a, size_t i, mlir::Value bias, int64_t channels) {
     a.mismatch(i, "a bias [" + std::to_string(channels) + "]", shapeText(shapeOf(bias)));
 }
 
+/// The operands of dropout: probability, seed, step and site. Numbers become constants.
+llvm::SmallVector<mlir::Value> dropOperands(Elaborator &e, const Value &probability, const Value &seed, const Value &step, int64_t site, Span span) {
+  mlir::Type f32 = mlir::Float32Type::get(&e.context), i64 = e.builder.getI64Type();
+  auto scalar = [&](const Value &value, mlir::Type element, const char *what) -> mlir::Value {
+    if (auto *integer = value.as<int64_t>())
+      return e.splat(static_cast<double>(*integer), {}, element);
+    if (auto *real = value.as<double>(); real && element == f32)
+      return e.splat(*real, {}, element);
+    mlir::Value tensor = e.tensorOf(value, span, what);
+    if (!shapeOf(tensor).empty() || elementOf(tensor) != element)
+      e.fail(140, span, std::string(what) + " as a scalar " + (element == f32 ? "f32" : "i64"), describeType(tensor.getType()), "");
+    return tensor;
+  };
+  if (auto *real = probability.as<double>(); real && !(*real >= 0 && *real < 1))
+    e.fail(127, span, "a probability from 0 to below 1", std::to_string(*real), "");
+  return {scalar(probability, f32, "the probability of dropout"), scalar(seed, i64, "the seed of dropout"), scalar(step, i64, "the step of dropout"),
+          e.splat(static_cast<double>(site), {}, i64)};
+}
+
+/// dropout(x, probability, seed, step: 0, site: 0): one mask for each (seed, step, site), repeated exactly by whoever computes it again.
+Value dropout(Call &call) {
+  Arguments a(call);
+  mlir::Value x = a.real(0);
+  Value zero(int64_t{0});
+  auto drop = dropOperands(a.e, a.value(1), a.value(2), a.has(3) ? a.value(3) : zero, a.integer(4, 0), call.span);
+  return TensorValue{nn::DropoutOp::create(a.e.builder, a.location(), x.getType(), x, drop)};
+}
+
+/// without_adapters(network): the network, which reads no adapter factors where it is called by this value.
+Value withoutAdapters(Call &call) {
+  Arguments a(call);
+  auto *instance = a.value(0).as<Instance *>();
+  if (!instance)
+    a.e.wrongKind(a.value(0), a.span(0), "a module instance", a.what(0));
+  Instance &view = a.e.viewOf(**instance);
+  view.withoutAdapters = true;
+  return &view;
+}
+
+/// with_dropout(network, probability, seed, step): the network, whose adapters drop out where it is called by this value.
+Value withDropout(Call &call) {
+  Arguments a(call);
+  auto *instance = a.value(0).as<Instance *>();
+  if (!instance)
+    a.e.wrongKind(a.value(0), a.span(0), "a module instance", a.what(0));
+  Instance &view = a.e.viewOf(**instance);
+  view.dropout = {a.value(1), a.value(2), a.value(3)};
+  return &view;
+}
+
+/// What dropout of the adapter at `path` reads, inside a call of a `with_dropout`; else nothing. A site is numbered by its path alone (FNV-1a,
+/// 32 bits), so that another program's masks, or a reference's, can be the same.
+llvm::SmallVector<mlir::Value> adapterDrop(Arguments &a, const std::string &path) {
+  const std::array<Value, 3> *drop = a.e.adapterDropout();
+  if (!drop)
+    return {};
+  uint32_t site = 2166136261u;
+  for (unsigned char c : path)
+    site = (site ^ c) * 16777619u;
+  return dropOperands(a.e, (*drop)[0], (*drop)[1], (*drop)[2], site, a.call.span);
+}
+
 /// x […, K] · weight [N, K]ᵀ + bias [N] → […, N]. Where adapters are reserved and the weight's module is a target, the same with a
 /// rank-R update whose factors are run-time parameters (LoRA, Hu et al. 2021): A [R, K], B [N, R], scale [R].
 Value linear(Call &call) {
@@ -222,14 +284,14 @@ Value linear(Call &call) {
   shape.back() = w[0];
   auto type = a.type(shape, elementOf(x));
   auto *param = a.value(1).as<ParamNode *>();
-  if (e.options.loraRank > 0 && param && (*param)->parent && e.hasAdapters((*param)->parent)) {
+  if (e.options.loraRank > 0 && !e.adaptersLeftOut() && param && (*param)->parent && e.hasAdapters((*param)->parent)) {
     std::string path = e.pathOf(*(*param)->parent), scope = "adapter:" + e.componentOf((*param)->parent)->scope;
     if (isLoraTarget(path, e.options.loraTargets)) {
       mlir::Type f32 = mlir::Float32Type::get(&e.context);
       int64_t rank = e.options.loraRank;
       auto factor = [&](const char *name, std::vector<int64_t> shape) { return e.namedParameter(scope, path + "." + name, e.tensorType(shape, f32, call.span), call.span); };
       mlir::Value down = factor("lora_A", {rank, w[1]}), up = factor("lora_B", {w[0], rank}), scale = factor("lora_scale", {rank});
-      return TensorValue{nn::LoraLinearOp::create(e.builder, a.location(), type, x, weight, bias, down, up, scale, nullptr)};
+      return TensorValue{nn::LoraLinearOp::create(e.builder, a.location(), type, x, weight, bias, down, up, scale, adapterDrop(a, path), nullptr)};
     }
   }
   return TensorValue{nn::LinearOp::create(e.builder, a.location(), type, x, weight, bias)};
@@ -439,6 +501,9 @@ const Builtin kRows[] = {
     {"attention", "q k v heads causal? mask? scale?", attention},
     {"matmul", "a b", product},
     {"matmul_t", "a b", product},
+    {"dropout", "x probability seed step? site?", dropout},
+    {"without_adapters", "network", withoutAdapters},
+    {"with_dropout", "network probability seed step", withDropout},
     {"stop_gradient", "x", mark<grad::StopOp>},
     {"checkpoint", "x", mark<grad::CheckpointOp>},
 };

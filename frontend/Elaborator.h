@@ -126,6 +126,11 @@ public:
   void runBody(const ast::Body &body, Instance &instance, const Env &env);
   /// Makes a value (and what lists and records hold) a member: sets parents and path segments.
   void attach(const Value &value, Instance &parent, const std::string &segment, Span span);
+  /// A copy of an instance for `with_dropout` and `without_adapters`: the same members and paths, called with other adapters.
+  Instance &viewOf(const Instance &instance) { return instances.emplace_back(instance); }
+  bool adaptersLeftOut() const;
+  /// The innermost `with_dropout` around the call that is being elaborated; null: none.
+  const std::array<Value, 3> *adapterDropout() const;
   /// The key prefix of an instance: segments joined by dots up to the root of its scope.
   std::string pathOf(const Instance &instance) const;
   std::string pathOf(const ParamNode &param) const;

@@ -40,7 +40,15 @@ Value Elaborator::settings() const {
   for (const auto &[name, folder] : options.rewards)
     rewards.push_back(name);
   Record record;
-  record.entries = {{"steps", count(options.steps)}, {"grad_steps", count(options.gradSteps)}, {"rewards", Value(std::move(rewards))}};
+  Value truncation;
+  if (options.truncation) {
+    Record range;
+    range.entries = {{"low", Value(int64_t{options.truncation->first})}, {"high", Value(int64_t{options.truncation->second})}};
+    truncation = Value(std::move(range));
+  }
+  record.entries = {{"steps", count(options.steps)}, {"grad_steps", count(options.gradSteps)}, {"rewards", Value(std::move(rewards))},
+                    {"truncation", std::move(truncation)}, {"lv_samples", Value(int64_t{options.lvSamples})}, {"stop_grad_input", Value(options.stopGradInput)},
+                    {"lora_dropout", Value(options.loraDropout)}, {"kl", Value(options.kl)}};
   return Value(std::move(record));
 }
 

@@ -26,6 +26,9 @@ struct ImportOptions {
   std::string dtype = "f32";            ///< of activations: f32, bf16 or f16
   std::vector<std::pair<std::string, std::string>> rewards; ///< name and folder
   int steps = 0, gradSteps = 0;         ///< of the training entry; 0: not given
+  std::optional<std::pair<int, int>> truncation; ///< fewest and most steps with a gradient, chosen at run time; none: always gradSteps
+  int lvSamples = 0;                    ///< further noises of the last step (DRaFT-LV)
+  bool stopGradInput = false, loraDropout = false, kl = false;
 };
 
 /// The module's attributes: `nn.scopes` ([{name, path, files}]), `nn.model` ({kind, path, class}). One func.func per entry, arguments

@@ -236,6 +236,17 @@ bool Elaborator::hasAdapters(const Instance *instance) const {
   return false;
 }
 
+bool Elaborator::adaptersLeftOut() const {
+  return std::any_of(selves_.begin(), selves_.end(), [](const Instance *self) { return self->withoutAdapters; });
+}
+
+const std::array<Value, 3> *Elaborator::adapterDropout() const {
+  for (auto self = selves_.rbegin(); self != selves_.rend(); ++self)
+    if ((*self)->dropout)
+      return &*(*self)->dropout;
+  return nullptr;
+}
+
 Value Elaborator::callFunction(const FunctionValue &value, const std::vector<ast::Named> &arguments, const Env &env, Span span) {
   Level level(*this, span);
   const ast::Function &function = *value.function;

@@ -4,8 +4,10 @@
 #include "frontend/Ast.h"
 #include "mlir/IR/Value.h"
 
+#include <array>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -111,6 +113,8 @@ struct Instance : Node {
   Instance *creator = nullptr;    ///< the instance whose body or function made this one; null in an entry
   Component *component = nullptr; ///< of the first config among the arguments; null: the parent's
   bool adapters = false, complete = false;
+  bool withoutAdapters = false;                ///< made by without_adapters: what it calls reads no factors
+  std::optional<std::array<Value, 3>> dropout; ///< made by with_dropout: probability, seed and step for the adapters of what it calls
   /// Arguments, lets and members in the order of declaration; a later name hides an earlier one.
   std::vector<std::pair<std::string, Value>> names;
   std::vector<std::string> members;

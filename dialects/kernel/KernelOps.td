@@ -139,6 +139,8 @@ def Kernel_ContractOp : Kernel_PureOp<"contract", [AttrSizedOperandSegments]> {
     channels; of the planes, only those of `winograd_f2` contain their reversal.
     With `lora_blocks`, ends of runs of result columns, `lora_b` is block-diagonal: run i differs from zero in the i-th equal share of the
     rank only, and columns behind the last run nowhere. An emitter may leave out what is zero.
+    `drop` (probability, seed, step, site; see `nn.dropout`) masks the rows as the LoRA term sees them, and nothing else, or, with
+    `drop_result`, the LoRA term itself (a gradient). With probability 0 the sum is that without it, bit by bit.
 
     A `linear` contraction may have a prologue, which says what its rows are made of: `norm` normalises a row of `a` (`layer`), or
     applies statistics of `kernel.group_stats` to it (`group`: the rows are the pixels of `stats`' images, one after the other);
@@ -174,10 +176,10 @@ def Kernel_ContractOp : Kernel_PureOp<"contract", [AttrSizedOperandSegments]> {
     ```
   }];
   let arguments = (ins Kernel_ContractFormAttr:$form, Kernel_Tensor:$a, Kernel_Tensor:$weight, Optional<Kernel_Tensor>:$lora_a,
-                       Optional<Kernel_Tensor>:$lora_b, Optional<Kernel_Tensor>:$lora_scale, Variadic<Kernel_Tensor>:$extras,
+                       Optional<Kernel_Tensor>:$lora_b, Optional<Kernel_Tensor>:$lora_scale, Variadic<Kernel_Tensor>:$drop, Variadic<Kernel_Tensor>:$extras,
                        Optional<Kernel_Tensor>:$stats, Optional<Kernel_Tensor>:$norm_weight, Optional<Kernel_Tensor>:$norm_bias,
                        AffineMapArrayAttr:$maps, DefaultValuedAttr<DenseI64ArrayAttr, "{1, 1}">:$strides, UnitAttr:$gated,
-                       OptionalAttr<Kernel_NormKindAttr>:$norm, OptionalAttr<F64Attr>:$eps, OptionalAttr<DenseI64ArrayAttr>:$lora_blocks, UnitAttr:$adjoint);
+                       OptionalAttr<Kernel_NormKindAttr>:$norm, OptionalAttr<F64Attr>:$eps, OptionalAttr<DenseI64ArrayAttr>:$lora_blocks, UnitAttr:$adjoint, UnitAttr:$drop_result);
   let results = (outs Kernel_Tensor:$result);
   let regions = (region SizedRegion<1>:$epilogue, AnyRegion:$prologue);
   let builders = [
@@ -185,7 +187,7 @@ def Kernel_ContractOp : Kernel_PureOp<"contract", [AttrSizedOperandSegments]> {
     OpBuilder<(ins "::mlir::Type":$result, "ContractForm":$form, "::mlir::Value":$a, "::mlir::Value":$weight, "::mlir::Value":$loraA,
                    "::mlir::Value":$loraB, "::mlir::Value":$loraScale, "::mlir::ValueRange":$extras, "::mlir::ArrayAttr":$maps,
                    CArg<"::llvm::ArrayRef<int64_t>", "{1, 1}">:$strides, CArg<"bool", "false">:$gated), [{
-      build($_builder, $_state, result, form, a, weight, loraA, loraB, loraScale, extras, {}, {}, {}, maps, strides, gated, {}, {}, {}, false);
+      build($_builder, $_state, result, form, a, weight, loraA, loraB, loraScale, {}, extras, {}, {}, {}, maps, strides, gated, {}, {}, {}, false, false);
     }]>,
   ];
   let assemblyFormat = [{
@@ -193,7 +195,7 @@ def Kernel_ContractOp : Kernel_PureOp<"contract", [AttrSizedOperandSegments]> {
     (`norm` `(` custom<Enum>($norm)^ (`stats` $stats^ `:` type($stats))? `weight` $norm_weight `,` $norm_bias `:` type($norm_weight) `,` type($norm_bias) `)`)?
     `weight` `(` $weight `:` type($weight) `)`
     (`lora` `(` $lora_a^ `:` type($lora_a) `,` $lora_b `:` type($lora_b) `,` $lora_scale `:` type($lora_scale) `)`)?
-    (`extras` `(` $extras^ `:` type($extras) `)`)? attr-dict `->` type($result) $epilogue (`prologue` $prologue^)?
+    (`drop` `(` $drop^ `:` type($drop) `)`)? (`extras` `(` $extras^ `:` type($extras) `)`)? attr-dict `->` type($result) $epilogue (`prologue` $prologue^)?
   }];
   let extraClassDeclaration = [{
     /// Whether the rows that are multiplied are not those of `a` but made from them.
@@ -342,6 +344,21 @@ def Kernel_GatherOp : Kernel_PureOp<"gather"> {
   let arguments = (ins Kernel_Tensor:$table, Kernel_Tensor:$index, I64Attr:$batch_dims);
   let results = (outs Kernel_Tensor:$result);
   let assemblyFormat = "$table `,` $index attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def Kernel_DropoutOp : Kernel_PureOp<"dropout"> {
+  let summary = "family 4: elements masked by chance (semantics of nn.dropout)";
+  let description = [{
+    `drop` is probability (f32), seed, step and site (i64), all scalars; an element's number is its row-major index in `x`.
+
+    ```mlir
+    %y = kernel.dropout %x drop(%p, %seed, %step, %site : tensor<f32>, tensor<i64>, tensor<i64>, tensor<i64>) : tensor<2x77x64xf32> -> tensor<2x77x64xf32>
+    ```
+  }];
+  let arguments = (ins Kernel_Tensor:$x, Variadic<Kernel_Tensor>:$drop);
+  let results = (outs Kernel_Tensor:$result);
+  let assemblyFormat = "$x `drop` `(` $drop `:` type($drop) `)` attr-dict `:` type($x) `->` type($result)";
   let hasVerifier = 1;
 }
 

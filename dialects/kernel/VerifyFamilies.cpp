@@ -14,9 +14,21 @@ static int64_t product(ArrayRef<int64_t> extents) {
   return total;
 }
 
+/// A probability and three i64: seed, step, site.
+static LogicalResult verifyDrop(Operation *op, ValueRange drop) {
+  bool fits = drop.size() == 4;
+  for (auto [i, value] : llvm::enumerate(drop))
+    fits &= shape(value).empty() && isa<FloatType>(element(value)) == (i == 0);
+  return fits ? success() : violated(op, "a float scalar and three i64 scalars for dropout", Twine(drop.size()) + " operands or others");
+}
+
 static LogicalResult verifyLora(ContractOp op, int64_t rows, int64_t depth) {
   if (!op.getLoraA())
-    return op.getLoraBlocks() ? violated(op, "blocks of an adapter only", "no adapter") : success();
+    return op.getLoraBlocks() || !op.getDrop().empty() ? violated(op, "blocks and dropout of an adapter only", "no adapter") : success();
+  if (!op.getDrop().empty() && (op.getForm() != ContractForm::linear || op.getLoraBlocks() || (op.getGated() && op.getDropResult())))
+    return violated(op, "dropout at the one adapter of a linear contraction", "another form");
+  if (!op.getDrop().empty() && failed(verifyDrop(op, op.getDrop())))
+    return failure();
   if (!op.getLoraB() || !op.getLoraScale())
     return violated(op, "lora_a, lora_b and lora_scale together", "some of them");
   if (failed(expectRank(op, "lora_a", op.getLoraA(), 2)))
@@ -242,6 +254,12 @@ LogicalResult GatherOp::verify() {
   SmallVector<int64_t> wanted(index);
   wanted.append(table.begin() + batch + 1, table.end());
   return expectShape(*this, "the result", getResult(), wanted);
+}
+
+LogicalResult DropoutOp::verify() {
+  if (failed(verifyDrop(*this, getDrop())))
+    return failure();
+  return expectShape(*this, "the result", getResult(), shape(getX()));
 }
 
 LogicalResult ReduceOp::verify() {

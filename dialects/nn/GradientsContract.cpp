@@ -9,8 +9,10 @@ namespace hb::nn {
 namespace {
 
 /// Gradients of the factors of ((x·Aᵀ)∘s)·Bᵀ, with s fixed (Hu et al. 2021; MODEL: y = W·x + s·B·A·x):
-/// dA = ((dy·B)∘s)ᵀ·x and dB = dyᵀ·((x·Aᵀ)∘s). Both sums run over all rows.
-void loraFactors(GradientBuilder &g, Value x, Value dy, Value a, Value b, Value scale, bool wantA, bool wantB, Value &da, Value &db) {
+/// dA = ((dy·B)∘s)ᵀ·x and dB = dyᵀ·((x·Aᵀ)∘s). Both sums run over all rows. With dropout x is the masked input.
+void loraFactors(GradientBuilder &g, Value x, Value dy, Value a, Value b, Value scale, ValueRange drop, bool wantA, bool wantB, Value &da, Value &db) {
+  if (!drop.empty() && (wantA || wantB))
+    x = DropoutOp::create(g.b, g.where, x.getType(), x, drop);
   Value xRows = g.rows(x), dyRows = g.rows(dy);
   if (wantA)
     da = g.matmul(g.mul(g.matmul(dyRows, b, false, false), scale), xRows, true, false);
@@ -49,7 +51,7 @@ bool AttentionOp::isDifferentiable(unsigned operand) { return operand < 3; }
 LogicalResult LinearOp::buildVjp(OpBuilder &builder, ArrayRef<Value> cotangents, ArrayRef<bool> wanted, SmallVectorImpl<Value> &gradients) {
   GradientBuilder g(builder, getLoc());
   Value dy = cotangents[0];
-  gradients.push_back(wanted[0] ? LinearVjpOp::create(builder, getLoc(), getX().getType(), dy, getWeight(), Value(), Value(), Value()) : Value());
+  gradients.push_back(wanted[0] ? LinearVjpOp::create(builder, getLoc(), getX().getType(), dy, getWeight(), Value(), Value(), Value(), ValueRange()) : Value());
   gradients.push_back(wanted[1] ? g.castTo(g.matmul(g.rows(dy), g.rows(getX()), true, false), getWeight()) : Value());
   if (getBias())
     gradients.push_back(wanted[2] ? g.sumTo(dy, getBias()) : Value());
@@ -63,8 +65,8 @@ LogicalResult LoraLinearOp::buildVjp(OpBuilder &builder, ArrayRef<Value> cotange
   size_t factors = getBias() ? 3 : 2;
   gradients.assign(factors + 3, {});
   if (wanted[0])
-    gradients[0] = LinearVjpOp::create(builder, getLoc(), getX().getType(), cotangents[0], getWeight(), getA(), getB(), getScale());
-  loraFactors(g, getX(), cotangents[0], getA(), getB(), getScale(), wanted[factors], wanted[factors + 1], gradients[factors], gradients[factors + 1]);
+    gradients[0] = LinearVjpOp::create(builder, getLoc(), getX().getType(), cotangents[0], getWeight(), getA(), getB(), getScale(), getDrop());
+  loraFactors(g, getX(), cotangents[0], getA(), getB(), getScale(), getDrop(), wanted[factors], wanted[factors + 1], gradients[factors], gradients[factors + 1]);
   return success();
 }
 
@@ -75,7 +77,7 @@ LogicalResult GatedLinearOp::buildVjp(OpBuilder &builder, ArrayRef<Value> cotang
   both.back() *= 2;
   second.back() = half.back();
   auto type = RankedTensorType::get(both, elementOf(getResult()));
-  Value h = getA() ? LoraLinearOp::create(builder, getLoc(), type, getX(), getWeight(), getBias(), getA(), getB(), getScale(), DenseI64ArrayAttr()).getResult()
+  Value h = getA() ? LoraLinearOp::create(builder, getLoc(), type, getX(), getWeight(), getBias(), getA(), getB(), getScale(), getDrop(), DenseI64ArrayAttr()).getResult()
                    : LinearOp::create(builder, getLoc(), type, getX(), getWeight(), getBias()).getResult();
   Value u = g.slice(h, first, half), gate = g.slice(h, second, half), dy = cotangents[0];
   Value activated = UnaryOp::create(builder, getLoc(), gate.getType(), getKind(), gate);
@@ -84,9 +86,9 @@ LogicalResult GatedLinearOp::buildVjp(OpBuilder &builder, ArrayRef<Value> cotang
   size_t factors = getBias() ? 3 : 2;
   gradients.assign(getNumOperands(), {});
   if (wanted[0])
-    gradients[0] = LinearVjpOp::create(builder, getLoc(), getX().getType(), dh, getWeight(), getA(), getB(), getScale());
+    gradients[0] = LinearVjpOp::create(builder, getLoc(), getX().getType(), dh, getWeight(), getA(), getB(), getScale(), getDrop());
   if (getA())
-    loraFactors(g, getX(), dh, getA(), getB(), getScale(), wanted[factors], wanted[factors + 1], gradients[factors], gradients[factors + 1]);
+    loraFactors(g, getX(), dh, getA(), getB(), getScale(), getDrop(), wanted[factors], wanted[factors + 1], gradients[factors], gradients[factors + 1]);
   return success();
 }
 

@@ -50,6 +50,15 @@ LogicalResult BinaryOp::buildVjp(OpBuilder &builder, ArrayRef<Value> cotangents,
   return success();
 }
 
+bool DropoutOp::isDifferentiable(unsigned operand) { return operand == 0; }
+
+LogicalResult DropoutOp::buildVjp(OpBuilder &builder, ArrayRef<Value> cotangents, ArrayRef<bool> wanted, SmallVectorImpl<Value> &gradients) {
+  gradients.assign(getNumOperands(), {});
+  if (wanted[0]) // linear in x, and diagonal
+    gradients[0] = create(builder, getLoc(), getX().getType(), cotangents[0], getDrop());
+  return success();
+}
+
 LogicalResult ClampOp::buildVjp(OpBuilder &builder, ArrayRef<Value> cotangents, ArrayRef<bool> wanted, SmallVectorImpl<Value> &gradients) {
   gradients.push_back(wanted[0] ? ClampVjpOp::create(builder, getLoc(), getType(), getX(), cotangents[0], getLow(), getHigh()) : Value());
   return success();

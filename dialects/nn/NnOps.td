@@ -134,7 +134,7 @@ def Nn_LinearOp : Nn_PartlySmoothOp<"linear"> {
   let hasVerifier = 1;
 }
 
-def Nn_LoraLinearOp : Nn_PartlySmoothOp<"lora_linear"> {
+def Nn_LoraLinearOp : Nn_PartlySmoothOp<"lora_linear", [AttrSizedOperandSegments]> {
   let summary = "a linear with a rank-R update: y = x·Wᵀ + b + ((x·Aᵀ)∘s)·Bᵀ";
   let description = [{
     `a` is `[R, K]`, `b` `[N, R]`, `scale` `[R]` (α/r of the adapter that owns the row; several adapters stack along R,
@@ -143,11 +143,19 @@ def Nn_LoraLinearOp : Nn_PartlySmoothOp<"lora_linear"> {
     With `blocks` the op is several linears of one input, side by side (made by `hb-merge-projections`): `blocks` are the ends of the runs
     of result columns that have an adapter each; run i is updated through the i-th equal share of the rank, columns behind the last run not.
 
+    With `drop` the update, and only it, sees `nn.dropout` of `x` (PEFT's `lora_dropout`): no masked tensor exists, and with probability 0
+    every bit of the result is that of the op without it.
+
     * (C1) `x` has at least one axis, `weight` two, and `K` agrees.
     * (C2) `bias` is `[N]`.
     * (C3) the result is `[…, N]`.
     * (C4) `a` is `[R, K]`, `b` `[N, R]`, `scale` `[R]`.
     * (C5) with `blocks`: at least one, ascending to at most N, sharing R equally; `b` is then `[last block, R / blocks]`.
+    * (C6) `drop` is as in `nn.dropout`; not with `blocks`.
+
+    ```mlir
+    %y = nn.lora_linear %x, %w, lora(%a, %b, %s) drop(%p, %seed, %step, %site) : (tensor<2x64xf32>, tensor<32x64xf16>, tensor<4x64xf32>, tensor<32x4xf32>, tensor<4xf32>, tensor<f32>, tensor<i64>, tensor<i64>, tensor<i64>) -> tensor<2x32xf32>
+    ```
 
     ```mlir
     %y = nn.lora_linear %x, %qkv, lora(%aa, %bb, %ss) {blocks = array<i64: 32, 64>} : (tensor<2x64xf32>, tensor<96x64xf16>, tensor<8x64xf32>, tensor<64x4xf32>, tensor<8xf32>) -> tensor<2x96xf32>
@@ -158,9 +166,9 @@ def Nn_LoraLinearOp : Nn_PartlySmoothOp<"lora_linear"> {
     ```
   }];
   let arguments = (ins Nn_Float:$x, Nn_Float:$weight, Optional<Nn_Float>:$bias, Nn_Float:$a, Nn_Float:$b, Nn_Float:$scale,
-                       OptionalAttr<DenseI64ArrayAttr>:$blocks);
+                       Variadic<Nn_Tensor>:$drop, OptionalAttr<DenseI64ArrayAttr>:$blocks);
   let results = (outs Nn_Float:$result);
-  let assemblyFormat = "$x `,` $weight `,` (`bias` `(` $bias^ `)` `,`)? `lora` `(` $a `,` $b `,` $scale `)` attr-dict `:` functional-type(operands, results)";
+  let assemblyFormat = "$x `,` $weight `,` (`bias` `(` $bias^ `)` `,`)? `lora` `(` $a `,` $b `,` $scale `)` (`drop` `(` $drop^ `)`)? attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
 }
 
@@ -175,15 +183,41 @@ def Nn_GatedLinearOp : Nn_PartlySmoothOp<"gated_linear", [AttrSizedOperandSegmen
     * (C2) `bias` is `[2N]`.
     * (C3) the result is `[…, N]`.
     * (C4) `a` is `[R, K]`, `b` `[2N, R]`, `scale` `[R]`: all three or none.
+    * (C5) `drop` is as in `nn.dropout`, and only with adapters.
 
     ```mlir
     %y = nn.gated_linear gelu %x, %w bias(%b) : (tensor<2x64x320xf32>, tensor<2560x320xf16>, tensor<2560xf16>) -> tensor<2x64x1280xf32>
     ```
   }];
   let arguments = (ins Nn_UnaryKindAttr:$kind, Nn_Float:$x, Nn_Float:$weight, Optional<Nn_Float>:$bias,
-                       Optional<Nn_Float>:$a, Optional<Nn_Float>:$b, Optional<Nn_Float>:$scale);
+                       Optional<Nn_Float>:$a, Optional<Nn_Float>:$b, Optional<Nn_Float>:$scale, Variadic<Nn_Tensor>:$drop);
   let results = (outs Nn_Float:$result);
-  let assemblyFormat = "$kind $x `,` $weight (`bias` `(` $bias^ `)`)? (`lora` `(` $a^ `,` $b `,` $scale `)`)? attr-dict `:` functional-type(operands, results)";
+  let assemblyFormat = "$kind $x `,` $weight (`bias` `(` $bias^ `)`)? (`lora` `(` $a^ `,` $b `,` $scale `)`)? (`drop` `(` $drop^ `)`)? attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def Nn_DropoutOp : Nn_PartlySmoothOp<"dropout"> {
+  let summary = "zeroes elements by chance and scales the others by 1 / (1 - p) (Srivastava et al. 2014)";
+  let description = [{
+    `drop` is the probability `p` in 0 ≤ p < 1 (f32) and three `i64` scalars: seed, step and site. The mask is a function of these and of an
+    element's row-major index alone: it needs no state, gives the same bits on every target, and is the same again when the op is
+    computed again, in a gradient or because its result was not kept. With F the finaliser of SplitMix64 (Steele, Lea, Flood 2014; the
+    addition of its increment included) and M that of MurmurHash3 (32 bits, Appleby), both public:
+
+    k = F(F(F(seed) + step) + site) mod 2⁶⁴; element i is kept when M(M(i ⊕ (k mod 2³²)) ⊕ ⌊k / 2³²⌋) ≥ ⌊p·2³²⌋.
+
+    The gradient is dropout of the cotangent with the same mask. The evaluator holds numbers in f64: seeds up to 2⁵³ are exact there.
+
+    * (C1) `drop` is one float scalar and three `i64` scalars; `x` has at most 2³² elements.
+    * (C2) the result has the shape of `x`.
+
+    ```mlir
+    %y = nn.dropout %x drop(%p, %seed, %step, %site) : (tensor<2x64xf32>, tensor<f32>, tensor<i64>, tensor<i64>, tensor<i64>) -> tensor<2x64xf32>
+    ```
+  }];
+  let arguments = (ins Nn_Float:$x, Variadic<Nn_Tensor>:$drop);
+  let results = (outs Nn_Float:$result);
+  let assemblyFormat = "$x `drop` `(` $drop `)` attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
 }
 

@@ -48,18 +48,21 @@ def Nn_LinearVjpOp : Nn_PureOp<"linear_vjp", [AttrSizedOperandSegments]> {
   let summary = "gradient of a linear with respect to its input: dy·W, with adapters + ((dy·B)∘s)·A; not differentiable";
   let description = [{
     `dy` is `[…, N]`, `weight` `[N, K]` as stored, the result `[…, K]`; `a` `[R, K]`, `b` `[N, R]`, `scale` `[R]` as in `nn.lora_linear`.
+    With `drop` the term of the adapter, and only it, goes through `nn.dropout`: the mask of the linear's input.
 
     * (C1) `dy` has at least one axis, `weight` two, and `N` agrees.
     * (C2) the result is `[…, K]`.
     * (C3) `a` is `[R, K]`, `b` `[N, R]`, `scale` `[R]`: all three or none.
+    * (C4) `drop` is as in `nn.dropout`, and only with adapters.
 
     ```mlir
     %dx = nn.linear_vjp %dy, %w lora(%a, %b, %s) : (tensor<2x32xf32>, tensor<32x64xf16>, tensor<4x64xf32>, tensor<32x4xf32>, tensor<4xf32>) -> tensor<2x64xf32>
     ```
   }];
-  let arguments = (ins Nn_Float:$dy, Nn_Float:$weight, Optional<Nn_Float>:$a, Optional<Nn_Float>:$b, Optional<Nn_Float>:$scale);
+  let arguments = (ins Nn_Float:$dy, Nn_Float:$weight, Optional<Nn_Float>:$a, Optional<Nn_Float>:$b, Optional<Nn_Float>:$scale,
+                       Variadic<Nn_Tensor>:$drop);
   let results = (outs Nn_Float:$result);
-  let assemblyFormat = "$dy `,` $weight (`lora` `(` $a^ `,` $b `,` $scale `)`)? attr-dict `:` functional-type(operands, results)";
+  let assemblyFormat = "$dy `,` $weight (`lora` `(` $a^ `,` $b `,` $scale `)`)? (`drop` `(` $drop^ `)`)? attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
 }
 

@@ -35,6 +35,22 @@ LogicalResult expectRank(Operation *op, StringRef label, StringRef what, Value v
   return violated(op, label, what, shapeText(shapeOf(value)));
 }
 
+LogicalResult verifyDrop(Operation *op, StringRef label, ValueRange drop, Value x) {
+  if (drop.empty())
+    return success();
+  bool fits = drop.size() == 4;
+  std::string found;
+  for (auto [i, value] : llvm::enumerate(drop)) {
+    fits &= rankOf(value) == 0 && isa<FloatType>(elementOf(value)) == (i == 0);
+    found += (i ? ", " : "") + typeText(value.getType());
+  }
+  if (!fits)
+    return violated(op, label, "a float scalar and three i64 scalars (probability, seed, step, site)", found);
+  if (int64_t count = cast<RankedTensorType>(x.getType()).getNumElements(); count > (int64_t(1) << 32))
+    return violated(op, label, "at most 2^32 elements under one mask", Twine(count));
+  return success();
+}
+
 std::optional<SmallVector<int64_t>> broadcastShapes(ArrayRef<int64_t> a, ArrayRef<int64_t> b) {
   size_t rank = std::max(a.size(), b.size());
   SmallVector<int64_t> shape(rank);

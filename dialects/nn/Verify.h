@@ -23,6 +23,9 @@ mlir::LogicalResult expectShape(mlir::Operation *op, llvm::StringRef label, llvm
 /// Fails unless `value` has `rank` axes; `what` says how they are laid out ("weight as [N, K]").
 mlir::LogicalResult expectRank(mlir::Operation *op, llvm::StringRef label, llvm::StringRef what, mlir::Value value, int64_t rank);
 
+/// What dropout reads besides its tensor: nothing, or a probability and three i64 scalars (seed, step, site); and `x` is small enough.
+mlir::LogicalResult verifyDrop(mlir::Operation *op, llvm::StringRef label, mlir::ValueRange drop, mlir::Value x);
+
 /// The shape NumPy's broadcasting gives two shapes (aligned at the last axis); nothing when they do not fit.
 std::optional<llvm::SmallVector<int64_t>> broadcastShapes(llvm::ArrayRef<int64_t> a, llvm::ArrayRef<int64_t> b);
 

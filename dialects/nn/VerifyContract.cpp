@@ -55,6 +55,10 @@ LogicalResult LoraLinearOp::verify() {
     return failure();
   if (getBlocks() && getBlocks()->empty())
     return violated(*this, "C5", "at least one block", "none");
+  if (getBlocks() && !getDrop().empty())
+    return violated(*this, "C6", "no blocks with drop", shapeText(*getBlocks()));
+  if (failed(verifyDrop(*this, "C6", getDrop(), getX())))
+    return failure();
   return verifyLora(*this, getWeight(), getA(), getB(), getScale(), getBlocks().value_or(ArrayRef<int64_t>()));
 }
 
@@ -64,6 +68,10 @@ LogicalResult GatedLinearOp::verify() {
   bool any = getA() || getB() || getScale(), all = getA() && getB() && getScale();
   if (any && !all)
     return violated(*this, "C4", "all of a, b and scale, or none", "some of them");
+  if (!all && !getDrop().empty())
+    return violated(*this, "C5", "drop with adapters only", "no adapter");
+  if (failed(verifyDrop(*this, "C5", getDrop(), getX())))
+    return failure();
   return all ? verifyLora(*this, getWeight(), getA(), getB(), getScale()) : success();
 }
 

@@ -28,6 +28,14 @@ LogicalResult CastOp::verify() {
   return success();
 }
 
+LogicalResult DropoutOp::verify() {
+  if (getDrop().empty())
+    return violated(*this, "C1", "a float scalar and three i64 scalars (probability, seed, step, site)", "nothing");
+  if (failed(verifyDrop(*this, "C1", getDrop(), getX())))
+    return failure();
+  return expectShape(*this, "C2", "the result", getResult(), shapeOf(getX()));
+}
+
 LogicalResult GroupNormOp::verify() {
   bool last = getLayout() == Layout::nhwc;
   if (failed(expectRank(*this, "C1", "x of 4 axes", getX(), 4)))

@@ -25,6 +25,10 @@ LogicalResult LinearVjpOp::verify() {
   bool any = getA() || getB() || getScale(), all = getA() && getB() && getScale();
   if (any && !all)
     return violated(*this, "C3", "all of a, b and scale, or none", "some of them");
+  if (!all && !getDrop().empty())
+    return violated(*this, "C4", "drop with adapters only", "no adapter");
+  if (failed(verifyDrop(*this, "C4", getDrop(), getResult())))
+    return failure();
   if (!all)
     return success();
   if (rankOf(getA()) != 2 || shapeOf(getA())[1] != k)

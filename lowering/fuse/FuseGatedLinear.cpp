@@ -34,13 +34,13 @@ class FuseGatedLinear : public impl::HbFuseGatedLinearBase<FuseGatedLinear> {
     Operation *source = u.getX().getDefiningOp();
     OpBuilder builder(product);
     Value fusedValue;
-    auto make = [&](Value x, Value weight, Value bias, Value a, Value b, Value scale) {
-      fusedValue = nn::GatedLinearOp::create(builder, product.getLoc(), product.getType(), activation.getKind(), x, weight, bias, a, b, scale);
+    auto make = [&](Value x, Value weight, Value bias, Value a, Value b, Value scale, ValueRange drop) {
+      fusedValue = nn::GatedLinearOp::create(builder, product.getLoc(), product.getType(), activation.getKind(), x, weight, bias, a, b, scale, drop);
     };
     if (auto linear = dyn_cast_if_present<nn::LinearOp>(source))
-      make(linear.getX(), linear.getWeight(), linear.getBias(), {}, {}, {});
+      make(linear.getX(), linear.getWeight(), linear.getBias(), {}, {}, {}, {});
     else if (auto lora = dyn_cast_if_present<nn::LoraLinearOp>(source))
-      make(lora.getX(), lora.getWeight(), lora.getBias(), lora.getA(), lora.getB(), lora.getScale());
+      make(lora.getX(), lora.getWeight(), lora.getBias(), lora.getA(), lora.getB(), lora.getScale(), lora.getDrop());
     else
       return false;
     product.replaceAllUsesWith(fusedValue);

@@ -37,8 +37,9 @@ private:
   static std::optional<Linear> linearOf(Operation *op) {
     if (auto plain = dyn_cast<nn::LinearOp>(op))
       return Linear{op, plain.getX(), plain.getWeight(), plain.getBias(), {}, {}, {}};
-    // The gradient rule is that of one adapted linear: where a gradient is asked for, they stay apart.
-    if (auto lora = dyn_cast<nn::LoraLinearOp>(op); lora && !lora.getBlocks() && llvm::none_of(*op->getBlock(), llvm::IsaPred<grad::VjpOp>))
+    // The gradient rule is that of one adapted linear: where a gradient is asked for, they stay apart. So do those with dropout, whose
+    // updates see different inputs.
+    if (auto lora = dyn_cast<nn::LoraLinearOp>(op); lora && !lora.getBlocks() && lora.getDrop().empty() && llvm::none_of(*op->getBlock(), llvm::IsaPred<grad::VjpOp>))
       return Linear{op, lora.getX(), lora.getWeight(), lora.getBias(), lora.getA(), lora.getB(), lora.getScale()};
     return std::nullopt;
   }
@@ -124,7 +125,7 @@ private:
       all = nn::LinearOp::create(builder, where, type, x, weight, bias);
     else
       all = nn::LoraLinearOp::create(builder, where, type, x, weight, bias, stacked(builder, where, as), stacked(builder, where, bs), stacked(builder, where, scales),
-                                     builder.getDenseI64ArrayAttr(blocks));
+                                     ValueRange(), builder.getDenseI64ArrayAttr(blocks));
     SmallVector<int64_t> offsets(shape.size(), 0);
     for (const Linear &linear : ordered) {
       auto partType = cast<RankedTensorType>(linear.op->getResult(0).getType());

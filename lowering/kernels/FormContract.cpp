@@ -18,6 +18,8 @@ struct Contraction {
   SmallVector<int64_t> strides = {1, 1};
   bool gated = false, adjoint = false;
   ArrayRef<int64_t> loraBlocks = {};
+  SmallVector<Value> drop = {};
+  bool dropResult = false;
 };
 } // namespace
 
@@ -27,6 +29,8 @@ static Value build(OpBuilder &b, Location where, RankedTensorType result, const 
   if (!c.loraBlocks.empty())
     op.setLoraBlocks(c.loraBlocks);
   op.setAdjoint(c.adjoint);
+  op.getDropMutable().assign(c.drop);
+  op.setDropResult(c.dropResult);
   Block &block = op.getEpilogue().emplaceBlock();
   for (int i = 0; i < (c.gated ? 2 : 1); ++i)
     block.addArgument(b.getF32Type(), where);
@@ -52,6 +56,14 @@ static void setLora(Former &f, Contraction &c, Value a, Value loraB, Value scale
   c.loraA = f.weights.get(a, shapeOf(a), WeightLayout::panel16, f32);
   c.loraB = f.weights.get(loraB, shape, layout, f32);
   c.loraScale = f.weights.dense(scale);
+}
+
+static SmallVector<Value> dropOperands(Former &f, ValueRange drop) {
+  return llvm::map_to_vector(drop, [&](Value value) { return f.operand(value); });
+}
+
+Value Former::form(nn::DropoutOp op) {
+  return kernel::DropoutOp::create(b, op.getLoc(), typeOf(*op), operand(op.getX()), dropOperands(*this, op.getDrop()));
 }
 
 Value Former::form(nn::LinearOp op) {
@@ -96,6 +108,7 @@ Value Former::form(nn::LoraLinearOp op) {
     setLora(*this, c, op.getA(), op.getB(), op.getScale(), WeightLayout::diagonal_panel16, {type.getShape().back(), shapeOf(op.getA())[0]});
   } else {
     setLora(*this, c, op.getA(), op.getB(), op.getScale(), WeightLayout::panel16, shapeOf(op.getB()));
+    c.drop = dropOperands(*this, op.getDrop());
   }
   if (op.getBias())
     addBias(b, c, operand(op.getBias()), type.getRank());
@@ -113,6 +126,7 @@ Value Former::form(nn::GatedLinearOp op) {
   c.weight = weights.get(op.getWeight(), shapeOf(op.getWeight()), WeightLayout::gated_panel16);
   if (op.getA())
     setLora(*this, c, op.getA(), op.getB(), op.getScale(), WeightLayout::gated_panel16, shapeOf(op.getB()));
+  c.drop = dropOperands(*this, op.getDrop());
   if (op.getBias()) {
     // One bias vector, read twice: the gate's half starts N further.
     Value bias = operand(op.getBias());
@@ -227,6 +241,8 @@ Value Former::form(nn::LinearVjpOp op) {
     c.loraA = weights.get(op.getB(), turned(shapeOf(op.getB())), WeightLayout::panel16, f32, true);
     c.loraB = weights.get(op.getA(), turned(shapeOf(op.getA())), WeightLayout::panel16, f32, true);
     c.loraScale = weights.dense(op.getScale());
+    c.drop = dropOperands(*this, op.getDrop());
+    c.dropResult = !c.drop.empty();
   }
   return build(b, op.getLoc(), typeOf(*op), c, [](OpBuilder &, ValueRange args) { return args[0]; });
 }

@@ -55,7 +55,7 @@ bool Former::formBlock(Block &block) {
     Values values =
         llvm::TypeSwitch<Operation *, Values>(&op)
             .Case<nn::UnaryOp, nn::BinaryOp, nn::ClampOp, nn::CastOp, nn::SliceOp, nn::ReshapeOp, nn::TransposeOp, nn::BroadcastOp, nn::ResizeNearestOp,
-                  nn::ConcatOp, nn::GatherOp, nn::ReduceOp, nn::ArgmaxOp, nn::MatmulOp, nn::AdaptiveAvgPoolOp, nn::LinearOp, nn::LoraLinearOp,
+                  nn::ConcatOp, nn::GatherOp, nn::ReduceOp, nn::ArgmaxOp, nn::MatmulOp, nn::AdaptiveAvgPoolOp, nn::LinearOp, nn::LoraLinearOp, nn::DropoutOp,
                   nn::GatedLinearOp, nn::Conv2dOp, nn::GroupNormOp, nn::LayerNormOp, nn::SoftmaxOp, nn::L2NormalizeOp, nn::UnaryVjpOp,
                   nn::ClampVjpOp, nn::ExtremeVjpOp, nn::LinearVjpOp, nn::Conv2dVjpOp, nn::GroupNormVjpOp, nn::LayerNormVjpOp, nn::SoftmaxVjpOp,
                   nn::L2NormalizeVjpOp, nn::ReduceMaxVjpOp, nn::SliceVjpOp, nn::ResizeNearestVjpOp, nn::AdaptiveAvgPoolVjpOp>(

@@ -46,6 +46,7 @@ public:
   mlir::Value form(nn::AdaptiveAvgPoolOp op);
   mlir::Value form(nn::LinearOp op);
   mlir::Value form(nn::LoraLinearOp op);
+  mlir::Value form(nn::DropoutOp op);
   mlir::Value form(nn::GatedLinearOp op);
   mlir::Value form(nn::Conv2dOp op);
   mlir::Value form(nn::GroupNormOp op);

@@ -57,7 +57,7 @@ struct OutlineKernels : impl::HbOutlineKernelsBase<OutlineKernels> {
     for (auto func : llvm::make_early_inc_range(module.getOps<func::FuncOp>()))
       func.walk([&](Operation *op) {
         if (isa<kernel::ContractOp, kernel::AttentionOp, kernel::AttentionVjpOp, kernel::GroupStatsOp, kernel::NormalizeOp, kernel::MapOp, kernel::ConcatOp, kernel::GatherOp,
-                kernel::ReduceOp, kernel::AdaptivePoolOp, kernel::WinogradInputOp, kernel::WinogradOutputOp>(op))
+                kernel::DropoutOp, kernel::ReduceOp, kernel::AdaptivePoolOp, kernel::WinogradInputOp, kernel::WinogradOutputOp>(op))
           outline(op);
       });
   }

@@ -82,6 +82,7 @@ json moduleHeader(ModuleOp module, llvm::ArrayRef<CodeBlob> code, const PackageI
                  {"model", {{"kind", info.modelKind}, {"path", info.modelPath}, {"class", info.modelClass}}},
                  {"adapters", info.adapters},
                  {"sources", info.sources},
+                 {"training", info.training},
                  {"pipeline", info.pipeline}};
   header["scopes"] = json::array();
   for (const PackageScope &scope : info.scopes)

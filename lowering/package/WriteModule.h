@@ -33,6 +33,7 @@ struct PackageInfo {
   std::vector<PackageTensor> signature;
   nlohmann::json adapters = nlohmann::json::array();
   nlohmann::json sources = nlohmann::json::object();
+  nlohmann::json training; ///< null when the module has no training entry
   nlohmann::json pipeline; ///< null when the module has no `generate`
 };
 

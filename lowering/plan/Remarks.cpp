@@ -60,6 +60,8 @@ std::string contractText(kernel::ContractOp op) {
     const int64_t rank = cast<RankedTensorType>(op.getLoraA().getType()).getDimSize(0), merged = op.getLoraBlocks() ? static_cast<int64_t>(op.getLoraBlocks()->size()) : 1;
     text += llvm::formatv("; adapters of rank up to {0}{1} are one more segment of the same sum", rank / merged, merged > 1 ? llvm::formatv(" on each of {0} merged linears", merged).str() : "").str();
   }
+  if (!op.getDrop().empty())
+    text += op.getDropResult() ? "; dropout masks the adapter's term" : "; dropout masks the rows as the adapter sees them, never stored";
   return text + epilogueText(op.getEpilogue(), op.getExtras().size());
 }
 

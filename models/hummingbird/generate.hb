@@ -1,15 +1,24 @@
 // Text and reference picture to picture: classifier-free guidance around the denoiser, then the decoder.
 import sdxl.unet, vae.autoencoder
 
-/// One step of any scheduler that is affine in the latents and the predicted noise: x ← c_x·x + c_e·ε.
-/// The denoiser sees both halves of the guidance as one batch, the unconditional one first. Latents, guidance and the affine step
+/// The noise that the network sees in latents. Both halves of the guidance are one batch, the unconditional one first.
+fn predict(net: any, x: tensor[B, C, H, W; f32], in_scale: tensor[; f32], timestep: tensor[; f32],
+           context: tensor[2 * B, T, D], pooled: tensor[2 * B, P], time_ids: tensor[2 * B, 6; f32]) -> tensor[2 * B, C, H, W; f32] {
+  let scaled = cast(x * in_scale)
+  cast(net(concat([scaled, scaled], axis: 0), broadcast(timestep, [2 * B]), context, pooled, time_ids), f32)
+}
+
+/// x ← c_x·x + c_e·ε, with ε guided from the prediction for nothing to that for the text.
+fn advance(x: tensor[B, C, H, W; f32], noise: tensor[2 * B, C, H, W; f32], cx: tensor[; f32], ce: tensor[; f32], guidance_scale: tensor[; f32]) -> tensor[B, C, H, W; f32] {
+  let (unconditional, conditional) = split(noise, 2, axis: 0)
+  cx * x + ce * (unconditional + guidance_scale * (conditional - unconditional))
+}
+
+/// One step of any scheduler that is affine in the latents and the predicted noise. Latents, guidance and the affine step
 /// stay float32 in every compilation: a guidance of 15 and coefficients above 1 multiply rounding, step after step.
 fn denoise(net: any, x: tensor[B, C, H, W; f32], in_scale: tensor[; f32], timestep: tensor[; f32], cx: tensor[; f32], ce: tensor[; f32],
            context: tensor[2 * B, T, D], pooled: tensor[2 * B, P], time_ids: tensor[2 * B, 6; f32], guidance_scale: tensor[; f32]) -> tensor[B, C, H, W; f32] {
-  let scaled = cast(x * in_scale)
-  let noise = net(concat([scaled, scaled], axis: 0), broadcast(timestep, [2 * B]), context, pooled, time_ids)
-  let (unconditional, conditional) = split(cast(noise, f32), 2, axis: 0)
-  cx * x + ce * (unconditional + guidance_scale * (conditional - unconditional))
+  advance(x, predict(net, x, in_scale, timestep, context, pooled, time_ids), cx, ce, guidance_scale)
 }
 
 /// Latents of the sampler to a picture in 0…1.

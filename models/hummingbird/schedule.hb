@@ -29,8 +29,8 @@ fn lead_timesteps(train: int, steps: int) -> list {
   reverse([for k in 0..steps => max(k * ratio + shift, 1)])
 }
 
-/// One row for each step: timestep, and c_x, c_e of x ← c_x·x + c_e·ε (Song, Meng, Ermon 2021, eq. 12 with eta 0, solved for x and ε).
-/// Computed in float64 from the float32 ᾱ and rounded once: the difference in c_e loses up to two digits.
+/// One row for each step: timestep, and c_x, c_e of x ← c_x·x + c_e·ε (Song, Meng, Ermon 2021, eq. 12 with eta 0, solved for x and ε);
+/// and the way back by the forward process, x ← keep·x + spread·ε with fresh noise (the transition between the two noise levels). Computed in float64 from the float32 ᾱ and rounded once: the difference in c_e loses up to two digits.
 fn ddim_rows(config, timesteps: list) -> list {
   require(config.get("prediction_type", "epsilon") == "epsilon", "prediction_type is not epsilon")
   let alphas = alphas_cumprod(config)
@@ -39,6 +39,7 @@ fn ddim_rows(config, timesteps: list) -> list {
   [for t in timesteps => {
     let at = alphas[t]
     let ap = if t >= ratio { alphas[t - ratio] } else { if config.get("set_alpha_to_one", true) { 1.0 } else { alphas[0] } }
-    { timestep: float(t), cx: f32round(sqrt(ap / at)), ce: f32round(sqrt(1 - ap) - sqrt(ap * (1 - at) / at)) }
+    { timestep: float(t), cx: f32round(sqrt(ap / at)), ce: f32round(sqrt(1 - ap) - sqrt(ap * (1 - at) / at)),
+      keep: f32round(sqrt(at / ap)), spread: f32round(sqrt(1 - at / ap)) }
   }]
 }

@@ -9,8 +9,11 @@ namespace hb {
 ProgramTensors::ProgramTensors(const Program &program) : program_(program) {
   for (const TensorSpec &spec : program.inputs)
     if (spec.fallback) {
-      float value = static_cast<float>(*spec.fallback);
-      std::memcpy((inputs_[spec.name] = AlignedBuffer(sizeof(value), program.name, "the input '" + spec.name + "'")).data(), &value, sizeof(value));
+      float real = static_cast<float>(*spec.fallback);
+      int64_t integer = static_cast<int64_t>(*spec.fallback);
+      const bool isInteger = spec.dtype == DType::I64;
+      const size_t bytes = spec.byteSize();
+      std::memcpy((inputs_[spec.name] = AlignedBuffer(bytes, program.name, "the input '" + spec.name + "'")).data(), isInteger ? static_cast<const void *>(&integer) : &real, bytes);
     }
 }
 

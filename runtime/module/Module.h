@@ -20,7 +20,7 @@ struct TensorSpec {
   std::vector<int64_t> shape;
   /// For ids: the half-open interval of allowed values (the rows of the table they index).
   std::optional<std::pair<int64_t, int64_t>> range;
-  std::optional<double> fallback; ///< of a scalar float32 input: its value when the caller gives none
+  std::optional<double> fallback; ///< of a scalar input (float32 or int64): its value when the caller gives none
 
   int64_t elementCount() const;
   uint64_t byteSize() const { return static_cast<uint64_t>(elementCount()) * dtypeSize(dtype); }
@@ -137,6 +137,7 @@ public:
   std::vector<Program> programs;
   std::vector<KernelInfo> kernels;
   std::vector<CodeVariant> code;
+  nlohmann::json training; ///< what `hummingbird_loss_and_grad` was compiled for (docs/module-format.md); null without it
   nlohmann::json pipeline; ///< settings of `generate`; null for single networks
   nlohmann::json header;   ///< the whole header, for `hb-rt inspect`
 

@@ -54,6 +54,8 @@ public:
     module_.modelKind = model.string("kind");
     module_.modelPath = model.string("path");
     module_.modelClass = model.string("class", "");
+    if (root.has("training"))
+      module_.training = root.require("training");
     if (root.has("pipeline"))
       module_.pipeline = root.require("pipeline");
     constants(root);
@@ -239,8 +241,8 @@ private:
     spec.dtype = dtype(o);
     spec.shape = shape(o, "shape", dtypeSize(spec.dtype));
     if (o.has("default")) {
-      if (!spec.shape.empty() || spec.dtype != DType::F32)
-        o.fail("default", "a scalar float32 input", o.require("default").dump());
+      if (!spec.shape.empty() || (spec.dtype != DType::F32 && spec.dtype != DType::I64))
+        o.fail("default", "a scalar float32 or int64 input", o.require("default").dump());
       spec.fallback = o.number("default");
     }
     if (o.has("range")) {

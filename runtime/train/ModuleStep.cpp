@@ -8,6 +8,7 @@
 #include "runtime/pipeline/Random.h"
 #include "runtime/pipeline/TimeIds.h"
 #include "runtime/train/AdapterInit.h"
+#include "runtime/train/SampleDraws.h"
 #include "runtime/train/Suggestion.h"
 
 #include <algorithm>
@@ -94,11 +95,15 @@ void ModuleStep::requireFits() {
     if (compiledIn || weight == 0 || !config_.isGiven("rewards." + name))
       continue;
     std::string nearest = nearestName(name, rewards_.names());
-    contradicts("rewards." + name, "a compiled reward", "a weight of " + numberText(weight) + " for one that is not", nearest.empty() ? "compile with --reward " + name + "=DIR" : "did you mean '" + nearest + "'?");
+    contradicts("rewards." + name, "a compiled reward", "a weight of " + numberText(weight) + " for one that is not", name == "kl" ? "compile with --kl" : nearest.empty() ? "compile with --reward " + name + "=DIR" : "did you mean '" + nearest + "'?");
   }
+  const nlohmann::json &training = session_.module().training;
+  if (findInput(program_, "grad_steps") && (!training.is_object() || !training.contains("truncation") || !training["truncation"].is_array() || training["truncation"].size() != 2 ||
+                                            !training["truncation"][0].is_number_integer() || !training["truncation"][1].is_number_integer()))
+    throw Error(658, session_.module().path(), "the range of --truncation for the input grad_steps", "none", "compile it again");
   if (!findInput(program_, "dropout") && config_.adapter.dropout > 0) {
     if (config_.isGiven("adapter.dropout"))
-      contradicts("adapter.dropout", "0, as compiled", numberText(config_.adapter.dropout), "set it to 0 or compile with dropout");
+      contradicts("adapter.dropout", "0, as compiled", numberText(config_.adapter.dropout), "set it to 0 or compile with --lora-dropout");
     notes_.push_back("The module was compiled without dropout at the adapters: training runs without it.");
   }
   if (!conditioning_.hasImageEncoder())
@@ -140,16 +145,33 @@ void ModuleStep::setWeights() {
   scalar("guidance_scale", config_.sampler.guidanceScale);
 }
 
-void ModuleStep::setDropout(const TrainBatch &batch) {
-  if (!findInput(program_, "dropout"))
-    return;
-  float probability = batch.training ? static_cast<float>(config_.adapter.dropout) : 0.0f;
-  tensors_.set("dropout", &probability, sizeof probability);
-  // Masks are a function of this number: the same sample of a resumed run draws the same ones.
-  uint64_t mixed = static_cast<uint64_t>(config_.train.seed) * 0x9E3779B97F4A7C15u + static_cast<uint64_t>(batch.firstSample);
-  int64_t seed = static_cast<int64_t>(mixed >> 1);
-  if (findInput(program_, "dropout_seed"))
-    tensors_.set("dropout_seed", &seed, sizeof seed);
+void ModuleStep::setDraws(const TrainBatch &batch) {
+  const uint64_t seed = static_cast<uint64_t>(config_.train.seed);
+  if (findInput(program_, "dropout")) {
+    float probability = batch.training ? static_cast<float>(config_.adapter.dropout) : 0.0f;
+    tensors_.set("dropout", &probability, sizeof probability);
+    int64_t masks = drawSeed(seed, batch.firstSample, Draw::Dropout);
+    tensors_.set("dropout_seed", &masks, sizeof masks);
+  }
+  if (findInput(program_, "grad_steps")) {
+    const nlohmann::json &range = session_.module().training["truncation"];
+    std::vector<int64_t> counts;
+    for (int64_t row = 0; row < batch_; ++row)
+      counts.push_back(drawBetween(seed, batch.firstSample + row, Draw::GradSteps, range[0], range[1]));
+    tensors_.set("grad_steps", counts.data(), counts.size() * sizeof(int64_t));
+  }
+  if (const TensorSpec *spec = findInput(program_, "lv_noise")) {
+    // [noise, row, …]: each sample's noises come one after the other from a stream of its own.
+    const int64_t noises = spec->shape[0];
+    const size_t perRow = static_cast<size_t>(spec->elementCount() / (noises * batch_));
+    std::vector<float> all(static_cast<size_t>(spec->elementCount()));
+    for (int64_t row = 0; row < batch_; ++row) {
+      CpuGenerator stream(drawBits(seed, batch.firstSample + row, Draw::LowVarianceNoise));
+      for (int64_t noise = 0; noise < noises; ++noise)
+        stream.normal(std::span<float>(all).subspan(static_cast<size_t>(noise * batch_ + row) * perRow, perRow));
+    }
+    tensors_.set("lv_noise", all.data(), all.size() * sizeof(float));
+  }
 }
 
 void ModuleStep::setAdapter(const std::vector<AdapterModule> &adapter) {
@@ -214,7 +236,7 @@ void ModuleStep::setInputs(const TrainBatch &batch) {
   set("time_ids", ids);
   for (const auto &[name, row] : rewards)
     row.ids.empty() ? set(name, row.values) : tensors_.set(name, row.ids.data(), row.ids.size() * sizeof(int64_t));
-  setDropout(batch);
+  setDraws(batch);
 }
 
 void ModuleStep::readGradients() {

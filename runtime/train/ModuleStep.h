@@ -43,7 +43,8 @@ private:
   };
   void requireFits();
   void setWeights();
-  void setDropout(const TrainBatch &batch);
+  /// Inputs that are drawn anew for each sample: dropout, the number of steps with a gradient, noises of the last step.
+  void setDraws(const TrainBatch &batch);
   const RecordInputs &inputsOf(const TrainRecord &record);
   void setInputs(const TrainBatch &batch);
   void readGradients();

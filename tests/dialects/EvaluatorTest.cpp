@@ -77,6 +77,26 @@ TEST(Evaluator, BinaryBroadcasts) {
   expectNear(*program.run({Tensor({2, 1}, {10, 20}), Tensor({3}, {1, 2, 3})}).front().elements, {9, 8, 7, 19, 18, 17});
 }
 
+/// The mask was computed by a Python program from the formulas in nn.dropout's description.
+TEST(Evaluator, DropoutMask) {
+  Program program("func.func @f(%x: tensor<16xf64>, %p: tensor<f32>, %seed: tensor<i64>, %step: tensor<i64>, %site: tensor<i64>) -> tensor<16xf64> {"
+                  " %y = nn.dropout %x drop(%p, %seed, %step, %site) : (tensor<16xf64>, tensor<f32>, tensor<i64>, tensor<i64>, tensor<i64>) -> tensor<16xf64> return %y : tensor<16xf64> }");
+  auto mask = [&](double p, double seed, double step, double site) {
+    std::vector<Tensor> y = program.run({Tensor({16}, std::vector<double>(16, 1.0)), Tensor({}, {p}), Tensor({}, {seed}), Tensor({}, {step}), Tensor({}, {site})});
+    std::string bits;
+    for (double value : *y.front().elements) {
+      EXPECT_TRUE(value == 0 || value == 1 / (1 - p));
+      bits += value == 0 ? '0' : '1';
+    }
+    return bits;
+  };
+  EXPECT_EQ(mask(0.25, 123456789012, 3, 4000000000), "0011011100100010");
+  EXPECT_EQ(mask(0.25, 123456789012, 4, 4000000000), "1111111011100111");
+  EXPECT_EQ(mask(0.25, 123456789012, 3, 4000000001), "1011010110000111");
+  EXPECT_EQ(mask(0.25, 123456789013, 3, 4000000000), "1011011101101100");
+  EXPECT_EQ(mask(0, 1, 2, 3), "1111111111111111");
+}
+
 TEST(Evaluator, LinearsAndTheirUpdates) {
   Program lora("func.func @f(%x: tensor<1x2xf64>, %w: tensor<2x2xf64>, %bias: tensor<2xf64>, %a: tensor<1x2xf64>, %b: tensor<2x1xf64>, %s: tensor<1xf64>)"
                " -> tensor<1x2xf64> { %y = nn.lora_linear %x, %w, bias(%bias), lora(%a, %b, %s) : (tensor<1x2xf64>, tensor<2x2xf64>, tensor<2xf64>,"

@@ -52,6 +52,7 @@ INSTANTIATE_TEST_SUITE_P(
         Line{"matmul(x, permute(x, [1, 0])) + matmul_t(x, x)", "nn.matmul\n-> tensor<2x2xf32>\nnn.matmul %arg0, %arg0 {transpose_b}"},
         Line{"attention(p[0], p[0], p[0], heads: 2, causal: true)", "{causal, heads = 2 : i64, scale = 0.57735026918962584 : f64} : (tensor<4x5x6xf32>"},
         Line{"attention(p[0], p[0], p[0], heads: 3, mask: zeros([1, 1, 5]), scale: 1)", "heads = 3 : i64, scale = 1.000000e+00 : f64"}, Line{"stop_gradient(checkpoint(x))", "grad.checkpoint %arg0\ngrad.stop %0\nreturn %1"}, Line{"let a = stop_gradient([1])[0]; x * a", "nn.binary mul"},
+        Line{"dropout(x, 0.5, ids[0, 0], step: 3)", "dense<5.000000e-01> : tensor<f32>\ndense<3> : tensor<i64>\ndense<0> : tensor<i64>\nnn.dropout %arg0 drop("},
         Line{"vjp(silu(x), x, wrt: x)", "nn.unary silu\ngrad.vjp of(%0) cotangents(%arg0) wrt(%arg0)"},
         Line{"let (loss, g) = value_and_grad(sum(x * x), wrt: { a: x, b: [p] }); (loss, g.a, g.b[0])", "nn.reduce sum\ndense<1.000000e+00> : tensor<f32>\ngrad.vjp of(%1) cotangents(%2) wrt(%arg0, %arg2)\nreturn %1, %3#0, %3#1"},
         Line{"let r = record([\"a.b\", \"c\"], [x, -x]); (values(r)[1], r[keys(r)[0]])", "nn.unary neg\nreturn %0, %arg0"}));

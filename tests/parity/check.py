@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Compares hbc and hb-rt with the reference cases below networks, adapters, generate and errors.
+"""Compares hbc and hb-rt with the reference cases below networks, adapters, generate, objective and errors.
 
     check.py --hbc PATH --hb-rt PATH [CASE …]
 
 With --math fast the limits are 20 times torch's own distance, and at least --least-fast of the modules must have kernels that make use of it.
-A case is a folder that holds case.json; CASE is its name relative to this folder, a group (networks, adapters, generate, errors) or a pattern with *.
+A case is a folder that holds case.json; CASE is its name relative to this folder, a group (networks, adapters, generate, objective, errors) or a pattern with *.
 One line per compared output, then "N passed, M failed" (cases). Exit status 0 when nothing failed. README.md tells what the fields of case.json mean.
 Needs Python 3.9 and numpy.
 """
@@ -71,8 +71,18 @@ def limits_of(case, tools):
     return {name: max(limit, 20 * case["rel_l2_torch_f32"][name]) for name, limit in case["max_rel_l2"].items()}
 
 
+def flags_of(folder, case):
+    """`--reward NAME=PATH` is relative to the case."""
+    flags = list(case["compile_flags"])
+    for i, flag in enumerate(flags[:-1]):
+        if flag == "--reward":
+            name, _, path = flags[i + 1].partition("=")
+            flags[i + 1] = name + "=" + resolve(folder, path)
+    return flags
+
+
 def check_entry(folder, case, tools, report):
-    (rc, err), module = tools.compile(resolve(folder, case["model"]), case["entry"], case["dims"], case["compile_flags"])
+    (rc, err), module = tools.compile(resolve(folder, case["model"]), case["entry"], case["dims"], flags_of(folder, case))
     if rc:
         report("compile", None, None, False, f"exit {rc}: {tail(err)}")
         return False

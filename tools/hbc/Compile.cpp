@@ -31,10 +31,8 @@ namespace {
 
 struct CompileOptions {
   ModelOptions model;
-  std::string output, math = "strict", stopAfter, dumpFolder, memoryBudget, remarks, truncation, timeReport, memoryReport, stats;
+  std::string output, math = "strict", stopAfter, dumpFolder, memoryBudget, remarks, timeReport, memoryReport, stats;
   std::vector<std::string> targets, arguments; ///< arguments: the command line, recorded in the module
-  int lvSamples = 0;
-  bool stopGradInput = false;
 };
 
 /// The options that were given, as one would type them; the module records them.
@@ -45,6 +43,15 @@ std::vector<std::string> flagTexts(const CLI::App &command) {
       if (option->get_name().starts_with("--"))
         texts.push_back(option->get_name() + "=" + value);
   return texts;
+}
+
+/// What the training entry was compiled for, as the trainer reads it (docs/module-format.md, "training").
+nlohmann::json trainingFacts(const ImportOptions &import) {
+  nlohmann::json facts = {{"steps", import.steps}, {"grad_steps", import.gradSteps}, {"truncation", "fixed"}, {"lv_samples", import.lvSamples},
+                          {"stop_grad_input", import.stopGradInput}, {"lora_dropout", import.loraDropout}, {"kl", import.kl}};
+  if (import.truncation)
+    facts["truncation"] = {import.truncation->first, import.truncation->second};
+  return facts;
 }
 
 void print(mlir::ModuleOp module, const std::string &output) {
@@ -62,8 +69,6 @@ void requireSupported(const CompileOptions &options) {
   for (const std::string &entry : options.model.import.entries)
     if (options.model.import.dtype != "f32" && (entry.ends_with("_vjp") || entry.ends_with("_and_grad")))
       refuse("--dtype with --entry", options.model.import.dtype + " with " + entry);
-  if (options.lvSamples || options.stopGradInput || !options.truncation.empty())
-    refuse("--truncation", "another form of truncation than fixed");
   if (!options.memoryBudget.empty())
     refuse("--memory-budget", options.memoryBudget);
 }
@@ -134,6 +139,8 @@ int compile(CompileOptions &options) {
   if (options.math == "fast")
     (*module)->setAttr(kMathAttribute, mlir::StringAttr::get(&context, options.math));
   PackageInfo info = modelFacts(*module, options.arguments, import.loraTargets);
+  if (mlir::SymbolTable::lookupSymbolIn(*module, "hummingbird_loss_and_grad"))
+    info.training = trainingFacts(import);
   if (dtype != "f32")
     storeAs(*module, dtype, info.scopes);
   if (info.modelKind == "pipeline")
@@ -180,9 +187,6 @@ void addCompile(CLI::App &app, Action &action) {
   command->add_option("--target", options->targets, "x86-64[,cpu=NAME], cuda:sm_80, vulkan1.3 (repeatable)")->allow_extra_args(false);
   options->model.add(*command);
   command->add_option("--math", options->math, "strict or fast")->check(CLI::IsMember({"strict", "fast"}));
-  command->add_option("--truncation", options->truncation, "fixed or random:LO-HI");
-  command->add_option("--lv-samples", options->lvSamples, "samples of the low-variance estimator");
-  command->add_flag("--stop-grad-input", options->stopGradInput, "no gradient through the network's input");
   command->add_option("--memory-budget", options->memoryBudget, "e.g. 20GiB: recompute until the plan fits");
   command->add_option("--stop-after", options->stopAfter, "print the program after this phase");
   command->add_option("--dump-intermediates", options->dumpFolder, "write the program after every phase into this folder");

@@ -4,6 +4,7 @@
 #include "runtime/base/Text.h"
 
 #include <charconv>
+#include <cstdio>
 #include <iostream>
 
 namespace hb::tool {
@@ -31,6 +32,11 @@ void ModelOptions::add(CLI::App &command) {
   command.add_option("--weights", import.weightsDir, "checkpoint folder of a .hb file");
   command.add_option("--steps", import.steps, "denoising steps of the training entry")->check(CLI::Range(1, 1000));
   command.add_option("--grad-steps", import.gradSteps, "last steps that get a gradient")->check(CLI::Range(1, 1000));
+  command.add_option("--truncation", truncation, "fixed, or random:LO-HI: how many of the last steps get a gradient is an input, up to HI");
+  command.add_option("--lv-samples", import.lvSamples, "the last step from this many further noises, gradients averaged (DRaFT-LV; --grad-steps 1)")->check(CLI::Range(1, 64));
+  command.add_flag("--stop-grad-input", import.stopGradInput, "no gradient through the denoiser's input (DRTune)");
+  command.add_flag("--lora-dropout", import.loraDropout, "dropout at the adapters: its probability is an input of the training entry");
+  command.add_flag("--kl", import.kl, "a term for the distance to the model without adapters: its weight is an input of the training entry");
   command.add_option("--reward", rewards, "NAME=DIR: a reward model (repeatable)")->allow_extra_args(false);
 }
 
@@ -43,6 +49,16 @@ void ModelOptions::finish() {
       throw Error(700, "--dim " + printable(text), "NAME=INT", printable(text), "");
     if (!import.dims.emplace(name, size).second)
       throw Error(700, "--dim " + printable(text), "each dimension once", "\"" + printable(name) + "\" twice", "");
+  }
+  if (!truncation.empty() && truncation != "fixed") {
+    int low = 0, high = 0, end = 0;
+    if (std::sscanf(truncation.c_str(), "random:%d-%d%n", &low, &high, &end) != 2 || static_cast<size_t>(end) != truncation.size() || low < 1 || high < low || high > 1000)
+      throw Error(700, "--truncation " + printable(truncation), "fixed, or random:LO-HI with 1 <= LO <= HI <= 1000", printable(truncation), "");
+    import.truncation = {low, high};
+    if (import.gradSteps && import.gradSteps != high)
+      throw Error(700, "--grad-steps " + std::to_string(import.gradSteps), std::to_string(high) + ", the largest number of steps that --truncation asks for",
+                  std::to_string(import.gradSteps), "leave --grad-steps out");
+    import.gradSteps = high;
   }
   for (const std::string &text : rewards)
     import.rewards.push_back(split("--reward", text, "NAME=DIR"));

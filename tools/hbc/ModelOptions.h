@@ -13,6 +13,7 @@ namespace hb::tool {
 struct ModelOptions {
   ImportOptions import;
   std::vector<std::string> dims, targets, rewards;
+  std::string truncation;
 
   void add(CLI::App &command);
   /// Parses the texts into `import`. HB0700 for a malformed one.

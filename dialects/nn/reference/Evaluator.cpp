@@ -100,14 +100,17 @@ std::vector<Tensor> Evaluator::evaluate(Operation &op, ArrayRef<Tensor> in) {
           .Case([&](LoraLinearOp op) {
             size_t factors = op.getBias() ? 3 : 2;
             ArrayRef<int64_t> blocks = op.getBlocks().value_or(ArrayRef<int64_t>());
-            Tensor term = loraTerm(in[0], in[factors], in[factors + 1], in[factors + 2], {blocks.data(), blocks.size()}, shapeOf(op.getResult()).back());
+            Tensor seen = op.getDrop().empty() ? in[0] : dropout(in[0], in.take_back(4));
+            Tensor term = loraTerm(seen, in[factors], in[factors + 1], in[factors + 2], {blocks.data(), blocks.size()}, shapeOf(op.getResult()).back());
             return plus(linear(in[0], in[1], op.getBias() ? &in[2] : nullptr), term);
           })
           .Case([&](GatedLinearOp op) {
             size_t factors = op.getBias() ? 3 : 2;
             Tensor y = linear(in[0], in[1], op.getBias() ? &in[2] : nullptr);
-            return gate(op, op.getA() ? plus(y, loraTerm(in[0], in[factors], in[factors + 1], in[factors + 2])) : y);
+            Tensor seen = op.getDrop().empty() ? in[0] : dropout(in[0], in.take_back(4));
+            return gate(op, op.getA() ? plus(y, loraTerm(seen, in[factors], in[factors + 1], in[factors + 2])) : y);
           })
+          .Case([&](DropoutOp) { return dropout(in[0], in.take_back(4)); })
           .Case([&](MatmulOp op) { return matmul(in[0], in[1], op.getTransposeA(), op.getTransposeB()); })
           .Case([&](Conv2dOp op) { return convolve(op, in); })
           .Case([&](GroupNormOp op) {

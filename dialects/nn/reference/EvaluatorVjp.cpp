@@ -54,7 +54,8 @@ std::optional<std::vector<Tensor>> Evaluator::evaluateVjp(Operation &op, ArrayRe
         if (op.getA()) {
           Tensor inner = matmul(dy, in[3], false, false);
           inner = map2(inner, in[4], inner.shape, [](double t, double s) { return t * s; });
-          dx = map2(dx, matmul(inner, in[2], false, false), dx.shape, [](double a, double b) { return a + b; });
+          Tensor term = matmul(inner, in[2], false, false);
+          dx = map2(dx, op.getDrop().empty() ? term : dropout(term, in.take_back(4)), dx.shape, [](double a, double b) { return a + b; });
         }
         dx.shape = shapeOf(op.getResult());
         return one(dx);

@@ -14,6 +14,8 @@ Tensor linear(const Tensor &x, const Tensor &w, const Tensor *bias);
 /// The rank-R term of a LoRA linear: ((x·Aᵀ)∘s)·Bᵀ. With `blocks` (ends of runs of b's rows), each run sees its own equal share
 /// of the rank, and the result's columns behind the last run, `columns` in all, are zero.
 Tensor loraTerm(const Tensor &x, const Tensor &a, const Tensor &b, const Tensor &scale, std::span<const int64_t> blocks = {}, int64_t columns = 0);
+/// nn.dropout's mask on x. `drop`: probability, seed, step, site.
+Tensor dropout(const Tensor &x, std::span<const Tensor> drop);
 /// Batched over equal leading axes; an operand is read transposed in its last two where its flag says so.
 Tensor matmul(const Tensor &a, const Tensor &b, bool transposeA, bool transposeB);
 

@@ -1,7 +1,9 @@
 // kernel.contract: rows times packed weight for linear layers, convolutions and Winograd planes, gated or not, with LoRA.
 #include "lowering/emit/x86/AdjointPanels.h"
+#include "lowering/emit/x86/Dropout.h"
 #include "lowering/emit/x86/Epilogue.h"
 #include "lowering/emit/x86/Families.h"
+#include "lowering/emit/x86/Lanes.h"
 #include "lowering/emit/x86/Reduction.h"
 #include "lowering/emit/x86/RowStaging.h"
 #include "runtime/abi/kernel.h"
@@ -48,9 +50,11 @@ private:
   LogicalResult finishTile(Value row, int rows, Value unit, int units, std::optional<int64_t> knownColumn, const SmallVector<Value> &acc, Value totals);
   SmallVector<Value> rowOffsets(Value row, int rows);
   SmallVector<Value> loraOffsets(Value row, int rows);
-  void emitLoraRows(Value first, Value last);
+  void emitLoraRows(Value first, Value last, bool masked);
+  /// `rows` rows behind `row` as dropout leaves them, in the drop stage.
+  void dropRows(Value row, int rows);
   /// The LoRA product for some units: with blocks, the terms of those that the units' columns meet.
-  ProductSource loraFor(Value unit, int units);
+  ProductSource loraFor(Value row, int rows, Value unit, int units);
   /// Where a row that is multiplied starts, from main_.a: in `a`, or in scratch when there is a prologue.
   Value rowOffset(Value row);
   Value operandRowOffset(Value row);
@@ -80,6 +84,7 @@ private:
   bool widenOnce_ = false;                                                   ///< f16/bf16 panels go through scratch as f32
   std::optional<AdjointWeight> adjoint_;                                     ///< so do those of a weight that is packed for the other direction
   int64_t tileBytes_ = 0, totalsBytes_ = 0, loraBytes_ = 0, stageBytes_ = 0, panelBytes_ = 0; ///< the parts of scratch, in this order
+  int64_t dropStride_ = 0, dropBytes_ = 0; ///< behind them: a tile's rows with dropout
   int64_t tagBytes_ = 0; ///< before them: the rows that scratch holds, where it keeps any (HB_SCRATCH_TAG_BYTES)
   std::optional<RowStaging> staging_;
   int64_t blockChunks_ = 0, blockTerms_ = 0; ///< K goes in blocks of so many chunks, with at most so many terms; 0: as a whole
@@ -91,6 +96,7 @@ private:
   Value planeA_, planeY_; ///< element offsets of the plane (planes form)
   std::optional<Reduction> reduction_;
   std::optional<Epilogue> epilogue_;
+  std::optional<DropMask> drop_;
   bool failed_ = false;
 };
 
@@ -193,6 +199,11 @@ void Contraction::choosePartition() {
     stageBytes_ = Reduction::stageBytes(shape_.rows, main_.length, chunkTerms, chunkMaxTerms);
   tagBytes_ = remembers_ ? HB_SCRATCH_TAG_BYTES : 0;
   launch_.scratchBytes = tagBytes_ + tileBytes_ + totalsBytes_ + loraBytes_ + stageBytes_ + panelBytes_ + (staging_ ? staging_->scratchBytes() : 0);
+  if (!op_.getDrop().empty() && !op_.getDropResult()) {
+    dropStride_ = roundUp(main_.length, 16) + 16; // never a whole page apart
+    dropBytes_ = shape_.rows * dropStride_ * 4;
+    launch_.scratchBytes = roundUp(launch_.scratchBytes, 64) + dropBytes_;
+  }
 }
 
 void Contraction::chooseBlocks() {
@@ -258,20 +269,37 @@ void Contraction::fetchTurned(ProductSource &source, Value firstPanel, int panel
   source.ahead.shift = shift;
 }
 
+void Contraction::dropRows(Value row, int rows) {
+  Value stage = kb_.addressBytes(kb_.scratch, launch_.scratchBytes - dropBytes_);
+  kb_.loop(kb_.i(0), kb_.i(rows), 1, [&](Value r) {
+    Value here = kb_.add(row, r), from = rowOffset(here), to = kb_.mul(r, dropStride_), number = kb_.mul(here, main_.length);
+    forLanes(kb_, main_.length, [&](Value at, int lanes) {
+      Value x = kb_.widen(kb_.loadRaw(main_.a, kb_.add(from, at), main_.aElement, lanes));
+      kb_.storeRaw(drop_->apply(x, kb_.add(number, at), lanes), stage, kb_.add(to, at));
+    });
+  });
+}
+
 /// T = (a·Aᵀ)∘scale for the task's rows, into scratch [row - blockStart][paddedRank].
-void Contraction::emitLoraRows(Value first, Value last) {
+void Contraction::emitLoraRows(Value first, Value last, bool masked) {
   const Operand &loraA = kb_.operand(op_.getLoraA()), &scale = kb_.operand(op_.getLoraScale());
   ProductSource source = main_;
   source.b = loraA.base;
   source.bOffset = kb_.i(0);
   source.bElement = loraA.element();
+  if (masked) {
+    source.a = kb_.addressBytes(kb_.scratch, launch_.scratchBytes - dropBytes_);
+    source.aElement = kb_.f32();
+  }
   const int panels = paddedRank_ / 16, lanes = kb_.lanes(), perPanel = reduction_->vectorsPerPanel();
   for (int panel = 0; panel < panels; panel += shape_.panels) {
     const int count = std::min<int>(shape_.panels, panels - panel);
     rowLoop(first, last, [&](Value row, int rows) {
       SmallVector<Value> offsets;
+      if (masked)
+        dropRows(row, rows);
       for (int r = 0; r < rows; ++r)
-        offsets.push_back(rowOffset(kb_.add(row, r)));
+        offsets.push_back(masked ? kb_.i(r * dropStride_) : rowOffset(kb_.add(row, r)));
       SmallVector<Value> acc = reduction_->sum(source, offsets, nullptr, {}, kb_.i(panel), count);
       for (int v = 0; v < count * perPanel; ++v) {
         Value factor = kb_.load(scale, kb_.i(scale.offset + panel * 16 + v * lanes), lanes);
@@ -284,8 +312,22 @@ void Contraction::emitLoraRows(Value first, Value last) {
   }
 }
 
-ProductSource Contraction::loraFor(Value unit, int units) {
+ProductSource Contraction::loraFor(Value row, int rows, Value unit, int units) {
   ProductSource source = lora_;
+  if (op_.getDropResult())
+    source.blend = [this, row, rows, unit, units](SmallVector<Value> acc, const ProductSource::Chain &chain) {
+      const int lanes = kb_.lanes(), perRow = static_cast<int>(acc.size()) / rows;
+      auto masked = [&] {
+        SmallVector<Value> term = chain(SmallVector<Value>(acc.size(), kb_.splat(0.0, lanes)));
+        for (int r = 0; r < rows; ++r) {
+          Value number = kb_.add(kb_.mul(kb_.add(row, r), n_), kb_.mul(unit, 16));
+          for (int v = 0; v < perRow; ++v)
+            term[r * perRow + v] = kb_.fadd(acc[r * perRow + v], drop_->apply(term[r * perRow + v], kb_.add(number, v * lanes), lanes));
+        }
+        return term;
+      };
+      return kb_.select(drop_->active(), masked, [&] { return chain(acc); });
+    };
   auto blocks = op_.getLoraBlocks();
   if (!blocks)
     return source;
@@ -354,7 +396,7 @@ LogicalResult Contraction::emitTile(Value row, int rows, Value unit, int units, 
                      /*write=*/true);
   SmallVector<Value> acc;
   Value totals = reduction_->tile();
-  const ProductSource lora = rank_ ? loraFor(unit, units) : ProductSource();
+  const ProductSource lora = rank_ ? loraFor(row, rows, unit, units) : ProductSource();
   if (separate_) {
     totals = scratchAt(tileBytes_);
     for (int p = 0; p < panels; ++p) {
@@ -469,7 +511,7 @@ void Contraction::emitUnitsInBlocks(Value first, Value last, Value unit, int uni
   });
   rowLoop(first, last, [&](Value row, int rows) {
     Value tileTotals = totalsOf(row);
-    const ProductSource lora = rank_ ? loraFor(unit, units) : ProductSource();
+    const ProductSource lora = rank_ ? loraFor(row, rows, unit, units) : ProductSource();
     SmallVector<Value> acc = reduction_->finish(rank_ ? &lora : nullptr, loraOffsets(row, rows), firstPanel, rows, panels, tileTotals);
     if (mlir::failed(finishTile(row, rows, unit, units, knownColumn, acc, reduction_->tile())))
       failed_ = true;
@@ -489,8 +531,10 @@ LogicalResult Contraction::prepareRows(Value rowBlock, Value first, Value last) 
   kb_.ifThen(arith::CmpIOp::create(kb_.b, kb_.loc, arith::CmpIPredicate::ne, held, tag), [&] {
     if (staging_)
       staged = staging_->stage(first, last);
-    if (rank_)
-      emitLoraRows(first, last);
+    if (rank_ && dropBytes_)
+      kb_.ifThen(drop_->active(), [&] { emitLoraRows(first, last, true); }, [&] { emitLoraRows(first, last, false); });
+    else if (rank_)
+      emitLoraRows(first, last, false);
     kb_.storeRaw(tag, kb_.scratch, kb_.i(0));
   });
   return staged;
@@ -501,6 +545,8 @@ LogicalResult Contraction::emitBody() {
   bool planes = form_ == kernel::ContractForm::planes;
   reduction_.emplace(kb_, scratchAt(0), planes ? planeChunkTerms : chunkTerms, planes ? planeChunkTerms + planeChunkTerms / 2 : chunkMaxTerms);
   reduction_->stageIn(scratchAt(tileBytes_ + totalsBytes_ + loraBytes_));
+  if (!op_.getDrop().empty())
+    drop_.emplace(kb_, op_.getDrop());
   if (!planes)
     epilogue_.emplace(kb_, op_.getEpilogue(), op_.getExtras(), op_.getMaps(), op_.getResult());
   if (rank_) {

@@ -17,6 +17,7 @@ const Row rows[] = {
     {"kernel.map", emitMap},
     {"kernel.concat", emitConcat},
     {"kernel.gather", emitGather},
+    {"kernel.dropout", emitDropout},
     {"kernel.adaptive_pool", emitAdaptivePool},
     {"kernel.group_stats", emitGroupStats},
     {"kernel.normalize", emitNormalize},

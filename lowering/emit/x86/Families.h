@@ -22,6 +22,7 @@ FailureOr<Launch> emitNormalize(KernelBuilder &kb, mlir::Operation *op);
 FailureOr<Launch> emitMap(KernelBuilder &kb, mlir::Operation *op);
 FailureOr<Launch> emitConcat(KernelBuilder &kb, mlir::Operation *op);
 FailureOr<Launch> emitGather(KernelBuilder &kb, mlir::Operation *op);
+FailureOr<Launch> emitDropout(KernelBuilder &kb, mlir::Operation *op);
 FailureOr<Launch> emitReduce(KernelBuilder &kb, mlir::Operation *op);
 FailureOr<Launch> emitAdaptivePool(KernelBuilder &kb, mlir::Operation *op);
 

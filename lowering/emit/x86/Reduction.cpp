@@ -104,6 +104,11 @@ SmallVector<Value> Reduction::chain(const ProductSource &source, ArrayRef<Value>
 }
 
 SmallVector<Value> Reduction::whole(const ProductSource &source, ArrayRef<Value> rows, Value firstPanel, int panels, SmallVector<Value> init) {
+  auto chain = [&](SmallVector<Value> from) { return wholeChain(source, rows, firstPanel, panels, std::move(from)); };
+  return source.blend ? source.blend(std::move(init), chain) : chain(std::move(init));
+}
+
+SmallVector<Value> Reduction::wholeChain(const ProductSource &source, ArrayRef<Value> rows, Value firstPanel, int panels, SmallVector<Value> init) {
   SmallVector<Value> movedRows(rows), movedPanels = panelOffsets(source, firstPanel, panels);
   if (!source.from)
     return chain(source, movedRows, movedPanels, {}, kb_.i(source.terms()), source.terms(), init);

@@ -31,6 +31,9 @@ struct ProductSource {
   std::function<Value(Value)> segmentOffset = nullptr; ///< null when there is one segment
   Value from, to;        ///< when set: only terms [from, to) differ from zero; for the extra product of a sum
   int64_t rangeUnit = 1; ///< both are multiples of it
+  /// When set, for the extra product of a sum: adds the product, which `chain` computes onto accumulators it is given, to accumulators.
+  using Chain = std::function<SmallVector<Value>(SmallVector<Value>)>;
+  std::function<SmallVector<Value>(SmallVector<Value> acc, const Chain &chain)> blend = nullptr;
   int64_t heldTerms = 0; ///< when set: b holds only so many terms of every panel; bOffset makes up for those before them
   int64_t terms() const { return length * segments; }
   int64_t panelStride() const { return (heldTerms ? heldTerms : terms()) * 16; }
@@ -80,6 +83,7 @@ private:
   void spill(ArrayRef<Value> accumulators, Value to);
   /// `init` plus the whole of `source` (its range, when it has one), in one chain.
   SmallVector<Value> whole(const ProductSource &source, ArrayRef<Value> rows, Value firstPanel, int panels, SmallVector<Value> init);
+  SmallVector<Value> wholeChain(const ProductSource &source, ArrayRef<Value> rows, Value firstPanel, int panels, SmallVector<Value> init);
   /// `source` with `length` elements (at most `most`) of each of `rows` widened in the stage, and `rows` moved there; f32 stays where it is.
   ProductSource staged(const ProductSource &source, SmallVector<Value> &rows, Value length, int64_t most);
   SmallVector<Value> chain(const ProductSource &source, ArrayRef<Value> rows, ArrayRef<Value> panelOffsets, Ahead ahead, Value length, int64_t knownMultiple,

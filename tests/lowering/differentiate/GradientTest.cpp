@@ -54,6 +54,13 @@ const std::vector<Rule> &rules() {
         {"lora_linear", {"2x3x5", "4x5", "4", "2x5", "4x2", "2"},
          "nn.lora_linear %0, %1, bias(%2), lora(%3, %4, %5) : (tensor<2x3x5xf64>, tensor<4x5xf64>, tensor<4xf64>, tensor<2x5xf64>, tensor<4x2xf64>, tensor<2xf64>) -> "
          "tensor<2x3x4xf64>", "2x3x4", {0, 3, 4}},
+        {"dropout", {"3x40"}, "nn.dropout %0 drop(%p, %seed, %step, %site) : (tensor<3x40xf64>, tensor<f32>, tensor<i64>, tensor<i64>, tensor<i64>) -> tensor<3x40xf64>", "3x40", {0}},
+        {"lora_linear_dropout", {"2x3x5", "4x5", "4", "2x5", "4x2", "2"},
+         "nn.lora_linear %0, %1, bias(%2), lora(%3, %4, %5) drop(%p, %seed, %step, %site) : (tensor<2x3x5xf64>, tensor<4x5xf64>, tensor<4xf64>, tensor<2x5xf64>, "
+         "tensor<4x2xf64>, tensor<2xf64>, tensor<f32>, tensor<i64>, tensor<i64>, tensor<i64>) -> tensor<2x3x4xf64>", "2x3x4", {0, 3, 4}},
+        {"gated_linear_dropout", {"4x5", "6x5", "2x5", "6x2", "2"},
+         "nn.gated_linear gelu %0, %1 lora(%2, %3, %4) drop(%p, %seed, %step, %site) : (tensor<4x5xf64>, tensor<6x5xf64>, tensor<2x5xf64>, tensor<6x2xf64>, tensor<2xf64>, "
+         "tensor<f32>, tensor<i64>, tensor<i64>, tensor<i64>) -> tensor<4x3xf64>", "4x3", {0, 2, 3}},
         {"gated_linear", {"2x5", "6x5", "6", "2x5", "6x2", "2"},
          "nn.gated_linear gelu %0, %1 bias(%2) lora(%3, %4, %5) : (tensor<2x5xf64>, tensor<6x5xf64>, tensor<6xf64>, tensor<2x5xf64>, tensor<6x2xf64>, tensor<2xf64>) -> "
          "tensor<2x3xf64>", "2x3", {0, 3, 4}},
@@ -107,6 +114,9 @@ const std::vector<Rule> &rules() {
   return all;
 }
 
+constexpr const char *prelude = "%argp = nn.constant dense<0.4> : tensor<f32> %argseed = nn.constant dense<77> : tensor<i64> %argstep = nn.constant dense<2> : tensor<i64> "
+                                "%argsite = nn.constant dense<5> : tensor<i64> %y = ";
+
 class Gradient : public testing::TestWithParam<size_t> {
 protected:
   Gradient() { context_.loadDialect<grad::GradDialect, nn::NnDialect, mlir::func::FuncDialect>(); }
@@ -146,6 +156,11 @@ TEST_P(Gradient, FollowsCentralDifferences) {
     arguments += "%arg" + std::to_string(i) + ": " + tensorType(rule.shapes[i]) + ", ";
   for (size_t at = 0; (at = body.find('%', at)) != std::string::npos; at += 4)
     body.insert(at + 1, "arg");
+  // What dropout reads besides its tensors.
+  if (rule.op.find("drop(") != std::string::npos)
+    body = prelude + body;
+  else
+    body = "%y = " + body;
   std::string out = tensorType(rule.result), grads, gradTypes, wrt, wrtTypes;
   for (int i : rule.wrt) {
     wrt += (wrt.empty() ? "%arg" : ", %arg") + std::to_string(i);
@@ -154,8 +169,8 @@ TEST_P(Gradient, FollowsCentralDifferences) {
   }
   for (size_t i = 0; i < rule.wrt.size(); ++i)
     grads += (i ? ", %g#" : "%g#") + std::to_string(i);
-  std::string forward = "func.func @f(" + arguments.substr(0, arguments.size() - 2) + ") -> " + out + " { %y = " + body + " return %y : " + out + " }";
-  std::string backward = "func.func @f(" + arguments + "%c: " + out + ") -> (" + gradTypes + ") { %y = " + body + " %g:" + std::to_string(rule.wrt.size()) +
+  std::string forward = "func.func @f(" + arguments.substr(0, arguments.size() - 2) + ") -> " + out + " { " + body + " return %y : " + out + " }";
+  std::string backward = "func.func @f(" + arguments + "%c: " + out + ") -> (" + gradTypes + ") { " + body + " %g:" + std::to_string(rule.wrt.size()) +
                          " = grad.vjp of(%y) cotangents(%c) wrt(" + wrt + ") : (" + out + ", " + out + wrtTypes + ") -> (" + gradTypes + ") return " + grads + " : " + gradTypes + " }";
   std::vector<Tensor> x;
   for (const std::string &shape : rule.shapes)

@@ -36,10 +36,15 @@ struct LinearCase {
   int64_t rank = 0;
   bool gelu = false;
   bool residual = false;
+  float drop = -1;         ///< probability of dropout at the adapter; negative: the kernel has none
+  bool dropResult = false; ///< its term instead of what it reads
   std::vector<int64_t> blocks = {}; ///< ends of the blocks of a merged adapter; lb is then zero outside of them
 };
 
-void checkLinear(const LinearCase &c) {
+constexpr int64_t dropSeed = 0x123456789ABCDEF, dropStep = 3, dropSite = 0xFEDCBA98;
+
+/// The results of the runs, one for each target.
+std::vector<std::vector<float>> checkLinear(const LinearCase &c) {
   SCOPED_TRACE("M " + s(c.m) + " K " + s(c.k) + " N " + s(c.n) + " " + typeName(c.storage) + (c.gated ? " gated" : "") + " rank " + s(c.rank) +
                (c.gelu ? " gelu" : ""));
   const int64_t rows = c.gated ? 2 * c.n : c.n;
@@ -62,6 +67,10 @@ void checkLinear(const LinearCase &c) {
                       b = "tensor<" + s(rows) + "x" + s(c.rank) + "xf32, #kernel.packed<" + layout + ">>", t = "tensor<" + s(c.rank) + "xf32>";
     args += ", %la: " + a + ", %lb: " + b + ", %ls: " + t;
     lora = " lora(%la : " + a + ", %lb : " + b + ", %ls : " + t + ")";
+    if (c.drop >= 0) {
+      args += ", %p: tensor<f32>, %seed: tensor<i64>, %step: tensor<i64>, %site: tensor<i64>";
+      lora += " drop(%p, %seed, %step, %site : tensor<f32>, tensor<i64>, tensor<i64>, tensor<i64>)";
+    }
   }
   if (c.gated) {
     extras += ", %b";
@@ -72,10 +81,11 @@ void checkLinear(const LinearCase &c) {
   } else {
     body = std::string("  %s = arith.addf %acc, %bias : f32\n") + (c.gelu ? geluText : "");
   }
-  std::string blocks;
+  std::string blocks = c.dropResult ? ", drop_result" : "";
+  const size_t flags = blocks.size();
   for (int64_t end : c.blocks)
-    blocks += (blocks.empty() ? ", lora_blocks = array<i64: " : ", ") + s(end);
-  if (!blocks.empty())
+    blocks += (blocks.size() == flags ? ", lora_blocks = array<i64: " : ", ") + s(end);
+  if (blocks.size() > flags)
     blocks += ">";
   std::string last = c.gated ? "%y0" : c.gelu ? "%g" : "%s";
   if (c.residual) {
@@ -93,19 +103,21 @@ void checkLinear(const LinearCase &c) {
 
   // T = (x·Aᵀ)∘scale first, as the formula says.
   std::vector<double> t(c.m * c.rank), want(c.m * c.n);
+  auto kept = [&](int64_t index) { return c.drop <= 0 ? 1.0 : dropoutKeeps(c.drop, dropSeed, dropStep, dropSite, index) ? 1 / (1 - double(c.drop)) : 0.0; };
   for (int64_t i = 0; i < c.m; ++i)
     for (int64_t r = 0; r < c.rank; ++r) {
       for (int64_t k = 0; k < c.k; ++k)
-        t[i * c.rank + r] += double(x[i * c.k + k]) * la[r * c.k + k];
+        t[i * c.rank + r] += double(x[i * c.k + k]) * la[r * c.k + k] * (c.dropResult ? 1 : kept(i * c.k + k));
       t[i * c.rank + r] *= ls[r];
     }
   auto dot = [&](int64_t i, int64_t row) {
     double sum = bias[row];
     for (int64_t k = 0; k < c.k; ++k)
       sum += double(x[i * c.k + k]) * w[row * c.k + k];
+    double term = 0;
     for (int64_t r = 0; r < c.rank; ++r)
-      sum += t[i * c.rank + r] * lb[row * c.rank + r];
-    return sum;
+      term += t[i * c.rank + r] * lb[row * c.rank + r];
+    return sum + term * (c.dropResult ? kept(i * c.n + row) : 1);
   };
   for (int64_t i = 0; i < c.m; ++i)
     for (int64_t j = 0; j < c.n; ++j) {
@@ -121,10 +133,17 @@ void checkLinear(const LinearCase &c) {
   Buffer<char> pa = packPanels(la, c.rank, c.k, Storage::F32), pb = packPanels(lb, rows, c.rank, Storage::F32, c.gated);
   Buffer<float> scale((c.rank + 15) / 16 * 16);
   std::copy(ls.begin(), ls.end(), scale.data.get());
+  std::vector<std::vector<float>> results;
+  Buffer<float> probability(1);
+  probability[0] = c.drop;
+  Buffer<int64_t> numbers[3] = {Buffer<int64_t>(1), Buffer<int64_t>(1), Buffer<int64_t>(1)};
+  numbers[0][0] = dropSeed, numbers[1][0] = dropStep, numbers[2][0] = dropSite;
   for (const x86::X86Target &target : runnableTargets()) {
     SCOPED_TRACE(target.cpu);
     Kernel kernel = compileKernel(text, target);
-    ASSERT_NE(kernel.function, nullptr) << kernel.error << text;
+    EXPECT_NE(kernel.function, nullptr) << kernel.error << text;
+    if (!kernel.function)
+      return {};
     // A residual is the result's own buffer, as the planner may arrange. The guard behind it must stay untouched.
     Buffer<float> y(c.m * c.n + 16);
     for (int64_t i = 0; i < c.m * c.n + 16; ++i)
@@ -132,14 +151,18 @@ void checkLinear(const LinearCase &c) {
     std::vector<void *> buffers = {&bx[0], &pw[0], &bb[0]};
     if (c.rank)
       buffers.insert(buffers.end(), {&pa[0], &pb[0], &scale[0]});
+    if (c.drop >= 0)
+      buffers.insert(buffers.end(), {&probability[0], &numbers[0][0], &numbers[1][0], &numbers[2][0]});
     if (c.residual)
       buffers.push_back(&y[0]);
     buffers.push_back(&y[0]);
     kernel.run(buffers);
     EXPECT_LE(relativeError(&y[0], want.data(), want.size()), tolerance);
     for (int64_t i = c.m * c.n; i < c.m * c.n + 16; ++i)
-      ASSERT_EQ(y[i], 77.0f) << "wrote behind the result";
+      EXPECT_EQ(y[i], 77.0f) << "wrote behind the result";
+    results.emplace_back(&y[0], &y[0] + c.m * c.n);
   }
+  return results;
 }
 
 TEST(Contract, LinearOddSizes) {
@@ -184,6 +207,46 @@ TEST(Contract, Lora) {
     checkLinear({.m = 1, .k = 130, .n = 40, .rank = rank});
     checkLinear({.m = 101, .k = 300, .n = 53, .rank = rank});
     checkLinear({.m = 101, .k = 100, .n = 40, .gated = true, .rank = rank});
+  }
+}
+
+/// Dropout at the adapter's input and, in gradients, at its term; with probability 0 every bit is that of a kernel without.
+TEST(Contract, LoraDropout) {
+  for (LinearCase c : {LinearCase{3, 77, 33}, LinearCase{101, 300, 53}, LinearCase{29, 13001, 48, Storage::F16}}) {
+    c.rank = 21;
+    for (bool result : {false, true}) {
+      c.drop = -1;
+      c.dropResult = false;
+      std::vector<std::vector<float>> plain = checkLinear(c);
+      c.dropResult = result;
+      for (float drop : {0.0f, 0.4f}) {
+        c.drop = drop;
+        std::vector<std::vector<float>> found = checkLinear(c);
+        EXPECT_EQ(found == plain, drop == 0);
+      }
+    }
+  }
+  checkLinear({.m = 101, .k = 100, .n = 40, .gated = true, .rank = 4, .drop = 0.5f});
+}
+
+TEST(Contract, DropoutAlone) {
+  for (int64_t count : {1, 15, 16, 4097, 9001}) {
+    const std::string type = "tensor<" + s(count) + "xf32>";
+    const std::string text = "kernel.def @k(%x: " + type + ", %p: tensor<f32>, %seed: tensor<i64>, %step: tensor<i64>, %site: tensor<i64>) -> " + type +
+                             " {\n %y = kernel.dropout %x drop(%p, %seed, %step, %site : tensor<f32>, tensor<i64>, tensor<i64>, tensor<i64>) : " + type + " -> " + type +
+                             "\n kernel.return %y : " + type + "\n}";
+    std::vector<float> x = randomVector(count, 8);
+    Buffer<float> bx = toBuffer(x), p(1), y(count + 16);
+    Buffer<int64_t> numbers[3] = {Buffer<int64_t>(1), Buffer<int64_t>(1), Buffer<int64_t>(1)};
+    p[0] = 0.25f, numbers[0][0] = dropSeed, numbers[1][0] = dropStep, numbers[2][0] = dropSite;
+    for (const x86::X86Target &target : runnableTargets()) {
+      Kernel kernel = compileKernel(text, target);
+      ASSERT_NE(kernel.function, nullptr) << kernel.error << text;
+      kernel.run({&bx[0], &p[0], &numbers[0][0], &numbers[1][0], &numbers[2][0], &y[0]});
+      for (int64_t i = 0; i < count; ++i)
+        ASSERT_EQ(y[i], dropoutKeeps(0.25, dropSeed, dropStep, dropSite, i) ? x[i] * (1 / 0.75f) : 0) << i;
+      EXPECT_EQ(y[count], 0) << "wrote behind the result";
+    }
   }
 }
 

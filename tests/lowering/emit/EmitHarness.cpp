@@ -141,6 +141,22 @@ Buffer<char> packPanels(std::vector<float> &matrix, int64_t n, int64_t k, Storag
   return packed;
 }
 
+bool dropoutKeeps(double probability, uint64_t seed, uint64_t step, uint64_t site, uint64_t index) {
+  auto f = [](uint64_t z) {
+    z += 0x9E3779B97F4A7C15u;
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
+    return z ^ z >> 31;
+  };
+  auto m = [](uint32_t h) {
+    h = (h ^ h >> 16) * 0x85EBCA6Bu;
+    h = (h ^ h >> 13) * 0xC2B2AE35u;
+    return h ^ h >> 16;
+  };
+  const uint64_t key = f(f(f(seed) + step) + site);
+  return m(m(static_cast<uint32_t>(index) ^ static_cast<uint32_t>(key)) ^ static_cast<uint32_t>(key >> 32)) >= std::floor(probability * 4294967296.0);
+}
+
 double relativeError(const float *got, const double *want, size_t count) {
   double difference = 0, norm = 0;
   for (size_t i = 0; i < count; ++i) {

@@ -60,6 +60,9 @@ float rounded(float value, Storage storage);
 /// `gated`: n = 2·half, panels of the two halves in turn.
 Buffer<char> packPanels(std::vector<float> &matrix, int64_t n, int64_t k, Storage storage, bool gated = false);
 
+/// Whether nn.dropout keeps element `index`, from its definition.
+bool dropoutKeeps(double probability, uint64_t seed, uint64_t step, uint64_t site, uint64_t index);
+
 /// ‖got - want‖ / ‖want‖ in double precision; infinite when a value is not finite.
 double relativeError(const float *got, const double *want, size_t count);
 

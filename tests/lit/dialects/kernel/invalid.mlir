@@ -290,7 +290,7 @@ func.func @f(%x: tensor<2x64xf32>, %w: tensor<192x64xf16, #kernel.packed<gated_p
 // -----
 
 func.func @f(%x: tensor<2x64xf32>, %w: tensor<96x64xf16, #kernel.packed<panel16>>) {
-  // expected-error@+1 {{expected blocks of an adapter only; found no adapter}}
+  // expected-error@+1 {{expected blocks and dropout of an adapter only; found no adapter}}
   %y = kernel.contract linear a(%x : tensor<2x64xf32>) weight(%w : tensor<96x64xf16, #kernel.packed<panel16>>) {lora_blocks = array<i64: 32>, maps = []} -> tensor<2x96xf32> {
   ^bb0(%acc: f32):
     kernel.yield %acc : f32
@@ -303,5 +303,35 @@ func.func @f(%x: tensor<2x64xf32>, %w: tensor<96x64xf16, #kernel.packed<panel16>
 func.func @f() {
   // expected-error@+1 {{expected matrices that fit along the diagonal of 40x8; found 48 rows and 8 columns}}
   %w = kernel.weight [#kernel.source<"adapter:u", "q.lora_B", tensor<24x4xf32>>, #kernel.source<"adapter:u", "v.lora_B", tensor<24x4xf32>>] : tensor<40x8xf32, #kernel.packed<diagonal_panel16>>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x64xf32>, %w: tensor<96x64xf16, #kernel.packed<panel16>>, %p: tensor<f32>, %n: tensor<i64>) {
+  // expected-error@+1 {{expected blocks and dropout of an adapter only; found no adapter}}
+  %y = kernel.contract linear a(%x : tensor<2x64xf32>) weight(%w : tensor<96x64xf16, #kernel.packed<panel16>>) drop(%p, %n, %n, %n : tensor<f32>, tensor<i64>, tensor<i64>, tensor<i64>) {maps = []} -> tensor<2x96xf32> {
+  ^bb0(%acc: f32):
+    kernel.yield %acc : f32
+  }
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x64xf32>, %w: tensor<192x64xf16, #kernel.packed<gated_panel16>>, %a: tensor<4x64xf32, #kernel.packed<panel16>>, %b: tensor<192x4xf32, #kernel.packed<gated_panel16>>, %s: tensor<4xf32>, %p: tensor<f32>, %n: tensor<i64>) {
+  // expected-error@+1 {{expected dropout at the one adapter of a linear contraction; found another form}}
+  %y = kernel.contract linear a(%x : tensor<2x64xf32>) weight(%w : tensor<192x64xf16, #kernel.packed<gated_panel16>>) lora(%a : tensor<4x64xf32, #kernel.packed<panel16>>, %b : tensor<192x4xf32, #kernel.packed<gated_panel16>>, %s : tensor<4xf32>) drop(%p, %n, %n, %n : tensor<f32>, tensor<i64>, tensor<i64>, tensor<i64>) {gated, drop_result, maps = []} -> tensor<2x96xf32> {
+  ^bb0(%acc: f32, %gate: f32):
+    kernel.yield %acc : f32
+  }
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x64xf32>, %p: tensor<f32>, %n: tensor<i64>) {
+  // expected-error@+1 {{expected a float scalar and three i64 scalars for dropout; found 3 operands or others}}
+  %y = kernel.dropout %x drop(%p, %n, %n : tensor<f32>, tensor<i64>, tensor<i64>) : tensor<2x64xf32> -> tensor<2x64xf32>
   return
 }

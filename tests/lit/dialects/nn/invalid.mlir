@@ -658,3 +658,51 @@ func.func @f(%x: tensor<2xf32>) {
   }
   return
 }
+
+// -----
+
+func.func @f(%x: tensor<2x4xf32>, %p: tensor<f32>, %n: tensor<i64>) {
+  // expected-error@+1 {{(C1) expected a float scalar and three i64 scalars (probability, seed, step, site); found tensor<f32>, tensor<i64>}}
+  %0 = nn.dropout %x drop(%p, %n) : (tensor<2x4xf32>, tensor<f32>, tensor<i64>) -> tensor<2x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<65536x65537xf32>, %p: tensor<f32>, %n: tensor<i64>) {
+  // expected-error@+1 {{(C1) expected at most 2^32 elements under one mask; found 4295032832}}
+  %0 = nn.dropout %x drop(%p, %n, %n, %n) : (tensor<65536x65537xf32>, tensor<f32>, tensor<i64>, tensor<i64>, tensor<i64>) -> tensor<65536x65537xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x4xf32>, %p: tensor<f32>, %n: tensor<i64>) {
+  // expected-error@+1 {{(C2) expected the result of shape 2x4; found 4x2}}
+  %0 = nn.dropout %x drop(%p, %n, %n, %n) : (tensor<2x4xf32>, tensor<f32>, tensor<i64>, tensor<i64>, tensor<i64>) -> tensor<4x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x4xf32>, %w: tensor<3x4xf32>, %a: tensor<2x4xf32>, %b: tensor<3x1xf32>, %s: tensor<2xf32>, %p: tensor<f32>, %n: tensor<i64>) {
+  // expected-error@+1 {{(C6) expected no blocks with drop; found 2x3}}
+  %0 = nn.lora_linear %x, %w, lora(%a, %b, %s) drop(%p, %n, %n, %n) {blocks = array<i64: 2, 3>} : (tensor<2x4xf32>, tensor<3x4xf32>, tensor<2x4xf32>, tensor<3x1xf32>, tensor<2xf32>, tensor<f32>, tensor<i64>, tensor<i64>, tensor<i64>) -> tensor<2x3xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x4xf32>, %w: tensor<6x4xf32>, %p: tensor<f32>, %n: tensor<i64>) {
+  // expected-error@+1 {{(C5) expected drop with adapters only; found no adapter}}
+  %0 = nn.gated_linear gelu %x, %w drop(%p, %n, %n, %n) : (tensor<2x4xf32>, tensor<6x4xf32>, tensor<f32>, tensor<i64>, tensor<i64>, tensor<i64>) -> tensor<2x3xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x3xf32>, %w: tensor<3x4xf32>, %p: tensor<f32>, %n: tensor<i64>) {
+  // expected-error@+1 {{(C4) expected drop with adapters only; found no adapter}}
+  %0 = nn.linear_vjp %x, %w drop(%p, %n, %n, %n) : (tensor<2x3xf32>, tensor<3x4xf32>, tensor<f32>, tensor<i64>, tensor<i64>, tensor<i64>) -> tensor<2x4xf32>
+  return
+}
