@@ -1,7 +1,12 @@
 // The rewards of a training run, each by the name under which its model is given (--reward NAME=DIR). A reward takes pictures in 0…1 and
 // gives one number for each of them, larger is better. To add one: a function here, and its inputs and its row in train.hb.
-import clip.clip as clips, clip.preprocess, clip.aesthetic as predictor
+import clip.clip as clips, clip.vision, clip.preprocess, clip.aesthetic as predictor
 import blip2.retrieval
+
+/// Side of the reference picture of the image-image reward; it has no meaning without that reward.
+fn reference_side() -> int {
+  if has_component("clip_image") { vision.image_size(component("clip_image").vision_config) } else { 1 }
+}
 
 /// Contrastive score plus matching probability of picture and text; the vision tower runs once.
 fn blip2(image: tensor[B, 3, h, w], inputs: record) -> tensor[B] {
