@@ -18,6 +18,12 @@ module CLIPModel(config) {
     visual_projection(row)
   }
 
+  /// Of a picture that is taken as it is, values outside 0…1 included.
+  fn unclamped_embeds(image: tensor[B, 3, h, w]) -> tensor[B, P] {
+    let (last, row) = vision_model(preprocess.unclamped_pixels(image, size))
+    visual_projection(row)
+  }
+
   fn text_embeds(ids: tensor[B, T; i64]) -> tensor[B, P] {
     let (last, penultimate, row) = text_model(ids)
     text_projection(row)

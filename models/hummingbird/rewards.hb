@@ -16,10 +16,11 @@ fn blip2(image: tensor[B, 3, h, w], inputs: record) -> tensor[B] {
   itc + itm
 }
 
-/// Cosine between the embeddings of the picture and of the reference picture, which carries no gradient.
+/// Cosine between the embeddings of the picture and of the reference picture, which carries no gradient. The reference is the squashed picture as
+/// bicubic resizing leaves it, not clamped: the published script gives the tower (and the image encoder) that very tensor.
 fn clip_image(image: tensor[B, 3, h, w], inputs: record) -> tensor[B] {
   let model = clips.CLIPModel(component("clip_image"))
-  preprocess.cosine(model.image_embeds(image), stop_gradient(model.image_embeds(inputs.reference)))
+  preprocess.cosine(model.image_embeds(image), stop_gradient(model.unclamped_embeds(inputs.reference)))
 }
 
 /// exp(logit_scale)·cosine of text and picture (Kirstain et al. 2023).
