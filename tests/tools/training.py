@@ -17,7 +17,7 @@ COMPARED = ["checkpoint-4/adapter_model.safetensors", "checkpoint-4/optimizer.sa
 CONFIG = """[model]
 compiled = "{module}"
 [adapter]
-dropout = 0.0
+dropout = 0.1
 [data]
 manifest = "{manifest}"
 [sampler]
@@ -53,7 +53,7 @@ def same(test, what, name):
 with Test(__doc__) as test:
     random.seed(4)
     module = test.path("train.hbm")
-    test.must("hbc compile", test.run("hbc", "compile", CHECKPOINT, "-o", module, "--dim", "L=32", "--lora-rank", 8, "--lora-targets", "to_q,to_v,ff.net.0.proj", "--steps", 2, "--grad-steps", 1,
+    test.must("hbc compile", test.run("hbc", "compile", CHECKPOINT, "-o", module, "--dim", "L=32", "--lora-rank", 8, "--lora-targets", "to_q,to_v,ff.net.0.proj", "--steps", 2, "--truncation", "random:1-2", "--lora-dropout",
                                       "--reward", "blip2=" + os.path.join(CHECKPOINT, "rewards", "blip2"), *[a for e in ENTRIES for a in ("--entry", e)]))
     manifest = os.path.join(ROOT, "models", "shapes", "data", "train.jsonl")
     test.write("train.toml", CONFIG.format(module=module, manifest=manifest, folder=test.folder))
@@ -106,4 +106,4 @@ with Test(__doc__) as test:
     test.expect("values that are not finite", test.run("hb-rt", *arguments(test, "wild", "--adapter.resume_from", poisoned)), 1, "HB0663", r"step 1, sample 0", r"train.jsonl:\d+", r"computed by \w+ \(\S+\.hb:\d+ .* with \S*up_blocks.1.attentions.1.transformer_blocks.0.ff.net")
     test.check("what is not finite is counted", json.loads(read(test.path("wild", "metrics.jsonl")).splitlines()[-1])["nonfinite"] > 0)
     test.expect("a key that does not exist", test.run("hb-rt", *arguments(test, "typo", "--optimizer.learning_rat", "1")), 2, "HB0654", "learning_rate")
-    test.expect("dropout that is not compiled in", test.run("hb-rt", *arguments(test, "drop", "--adapter.dropout", "0.1")), 3, "HB0659", "adapter.dropout")
+    test.expect("a KL term that is not compiled in", test.run("hb-rt", *arguments(test, "kl", "--rewards.kl", "5")), 3, "HB0659", "rewards.kl", "--kl")
