@@ -5,6 +5,7 @@
 #include "runtime/pipeline/BertTokenizer.h"
 #include "runtime/pipeline/ClipTokenizer.h"
 #include "runtime/pipeline/Preprocess.h"
+#include "runtime/pipeline/RewardInputs.h"
 
 #include <algorithm>
 
@@ -36,13 +37,6 @@ std::pair<std::string, std::string> splitEntry(const std::string &name) {
   return dot == std::string::npos ? std::pair(std::string(), name) : std::pair(name.substr(0, dot), name.substr(dot + 1));
 }
 
-const TensorSpec *findInput(const Program &program, const std::string &name) {
-  for (const TensorSpec &spec : program.inputs)
-    if (spec.name == name)
-      return &spec;
-  return nullptr;
-}
-
 class Scorer {
 public:
   Scorer(Session &session, const ScoreRequest &request, ScoreResult &result) : session_(session), request_(request), result_(result) {}
@@ -71,7 +65,37 @@ public:
     session_.release(program.name);
   }
 
+  /// The entry `score` of a pipeline compiled with --reward: every reward under the name that it was given there.
+  void runAll(const Program &program) {
+    RewardInputs inputs(session_, program);
+    if (inputs.readsReference() && !request_.reference) {
+      result_.notes.push_back("no reference picture: " + program.name + " is left out");
+      return;
+    }
+    ProgramTensors tensors(program);
+    setPicture(program, tensors, "image", request_.image);
+    for (const InputRow &row : inputs.rows(request_.text, request_.reference.value_or(Image())))
+      setRow(*findInput(program, row.input), tensors, row);
+    tensors.allocateOutputs();
+    Executor &executor = session_.executor(program.name);
+    tensors.bind(executor);
+    executor.run();
+    for (const std::string &name : inputs.names())
+      result_.scores.push_back({name, tensors.output("reward." + name)[0]}); // every row of the batch is the same picture
+    session_.release(program.name);
+  }
+
 private:
+  static void setRow(const TensorSpec &spec, ProgramTensors &tensors, const InputRow &row) {
+    const size_t copies = static_cast<size_t>(spec.shape[0]);
+    auto repeated = [&](const auto &values) {
+      auto all = values;
+      for (size_t copy = 1; copy < copies; ++copy)
+        all.insert(all.end(), values.begin(), values.end());
+      tensors.set(spec.name, all.data(), spec.byteSize());
+    };
+    row.ids.empty() ? repeated(row.values) : repeated(row.ids);
+  }
   void setPicture(const Program &program, ProgramTensors &tensors, const char *name, const Image &image) {
     const TensorSpec *spec = findInput(program, name);
     if (!spec || spec->shape.size() != 4 || spec->shape[1] != 3)
@@ -143,6 +167,10 @@ ScoreResult scorePicture(Session &session, const ScoreRequest &request) {
   bool any = false;
   for (const Program &program : session.module().programs) {
     auto [network, entry] = splitEntry(program.name);
+    if (entry == "score") {
+      any = true;
+      scorer.runAll(program);
+    }
     for (const RewardEntry &reward : kRewards)
       if (reward.entry == entry) {
         any = true;
@@ -150,9 +178,9 @@ ScoreResult scorePicture(Session &session, const ScoreRequest &request) {
       }
   }
   if (!any) {
-    std::string known;
+    std::string known = "score";
     for (const RewardEntry &reward : kRewards)
-      known += (known.empty() ? "" : ", ") + std::string(reward.entry);
+      known += ", " + std::string(reward.entry);
     throw Error(643, session.module().path(), "a module with a reward entry (" + known + ")", "none of them", "compile a reward model: hbc compile DIR -o M.hbm");
   }
   return result;

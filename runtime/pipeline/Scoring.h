@@ -17,7 +17,7 @@ struct ScoreRequest {
 };
 
 struct Score {
-  std::string name; ///< "blip2", "clip_score", …; in modules of several networks "<network>.<name>"
+  std::string name; ///< of a pipeline with --reward that name; "blip2", "clip_score", … of a network, "<network>.<name>" where there are several
   double value = 0;
 };
 
@@ -26,7 +26,7 @@ struct ScoreResult {
   std::vector<std::string> notes; ///< complete sentences: pictures resized, entries left out
 };
 
-/// Runs every reward entry of the module (blip2_reward, clip_score, clip_image_similarity, aesthetic_score) on one picture. Entries
+/// Runs every reward entry of the module (a pipeline's score, blip2_reward, clip_score, clip_image_similarity, aesthetic_score) on one picture. Entries
 /// have a compiled size; another picture is resized with Pillow's bicubic filter, sides independently, and a note says so. Texts
 /// are tokenised with the files that hbc stored. Rewards read bytes/255.
 /// HB0643 when the module has no reward entry, HB0644 when it lacks a tokenizer; HB0601, HB0602 for the text, HB0605, HB0632 – HB0638.

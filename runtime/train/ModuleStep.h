@@ -3,7 +3,7 @@
 
 #include "runtime/exec/Session.h"
 #include "runtime/pipeline/Conditioning.h"
-#include "runtime/train/RewardInputs.h"
+#include "runtime/pipeline/RewardInputs.h"
 #include "runtime/train/TrainConfig.h"
 #include "runtime/train/TrainingStep.h"
 

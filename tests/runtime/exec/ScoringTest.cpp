@@ -51,6 +51,24 @@ TEST_F(ScoringTest, EveryRewardOfTheModule) {
   EXPECT_EQ(got, (std::vector<std::pair<std::string, float>>{{"aesthetic", a}, {"clip_image", b}, {"blip2", 2 * a}, {"blip2_itc", a}, {"blip2_itm", a}}));
 }
 
+TEST_F(ScoringTest, RewardsOfAPipelineKeepTheirNames) {
+  nlohmann::json scores = program("score", {"image"}, {"reward.pickscore", "reward.blip2"}, 0);
+  scores["inputs"].push_back({{"name", "blip2.input_ids"}, {"dtype", "I64"}, {"shape", {1, 6}}});
+  scores["inputs"].push_back({{"name", "blip2.attention_mask"}, {"dtype", "I64"}, {"shape", {1, 6}}});
+  nlohmann::json files = {{"files", {{"blip2", {{"vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nred\n"}}}}}};
+  Session session(module({scores}, files), {});
+  ScoreResult result = scorePicture(session, {picture(2, 2, 51), std::nullopt, "a red"});
+  ASSERT_EQ(result.scores.size(), 2u);
+  EXPECT_EQ(result.scores[0].name, "pickscore");
+  EXPECT_EQ(result.scores[1].name, "blip2");
+  EXPECT_EQ(static_cast<float>(result.scores[1].value), 51 / 255.0f);
+
+  nlohmann::json comparing = program("score", {"image", "clip_image.reference"}, {"reward.clip_image"}, 1);
+  Session pair(module({comparing}), {});
+  EXPECT_NE(scorePicture(pair, {picture(2, 2, 51), std::nullopt, "a red"}).notes.at(0).find("no reference picture"), std::string::npos);
+  EXPECT_EQ(static_cast<float>(scorePicture(pair, {picture(2, 2, 51), picture(2, 2, 102), "a red"}).scores.at(0).value), 102 / 255.0f);
+}
+
 TEST_F(ScoringTest, OtherSizesAndMissingReferencesAreSaid) {
   Session session(module({program("aesthetic_score", {"image"}, {"score"}, 0), program("clip_image_similarity", {"image", "reference"}, {"cosine"}, 1)}), {});
   ScoreResult result = scorePicture(session, {picture(9, 5, 255), std::nullopt, ""});

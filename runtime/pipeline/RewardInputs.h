@@ -1,4 +1,4 @@
-// What the rewards of a training module read beside the picture: texts as ids, masks, reference pictures.
+// What the rewards of a pipeline's program read beside the picture: texts as ids, masks, reference pictures.
 #pragma once
 
 #include "runtime/exec/Session.h"

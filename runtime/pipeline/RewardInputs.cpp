@@ -1,4 +1,4 @@
-#include "runtime/train/RewardInputs.h"
+#include "runtime/pipeline/RewardInputs.h"
 
 #include "runtime/base/Error.h"
 #include "runtime/base/MappedFile.h"
