@@ -21,5 +21,6 @@ Action addMergeLora(CLI::App &app);
 Action addScore(CLI::App &app);
 Action addTrain(CLI::App &app);
 Action addManifest(CLI::App &app);
+Action addCaption(CLI::App &app);
 
 } // namespace hb::rt

@@ -20,6 +20,17 @@ double now() { return std::chrono::duration<double>(std::chrono::steady_clock::n
 
 } // namespace
 
+std::string durationText(double seconds) {
+  char text[40];
+  if (seconds < 90)
+    std::snprintf(text, sizeof text, "%.0f s", seconds);
+  else if (seconds < 5400)
+    std::snprintf(text, sizeof text, "%.0f min", seconds / 60);
+  else
+    std::snprintf(text, sizeof text, "%.1f h", seconds / 3600);
+  return text;
+}
+
 Progress::Progress(bool quiet) : quiet_(quiet), terminal_(isatty(STDERR_FILENO)), started_(now()) {}
 
 void Progress::step(int64_t done, int64_t total) {

@@ -2,8 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace hb::rt {
+
+/// "45 s", "12 min" or "3.4 h".
+std::string durationText(double seconds);
 
 /// A bar on a terminal, one line per step otherwise; with rate and time left. Silent when asked to be.
 class Progress {

@@ -28,18 +28,6 @@ double now() { return std::chrono::duration<double>(std::chrono::steady_clock::n
 
 double mebibytes(uint64_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
 
-/// "45 s", "12 min" or "3.4 h".
-std::string duration(double seconds) {
-  char text[40];
-  if (seconds < 90)
-    std::snprintf(text, sizeof text, "%.0f s", seconds);
-  else if (seconds < 5400)
-    std::snprintf(text, sizeof text, "%.0f min", seconds / 60);
-  else
-    std::snprintf(text, sizeof text, "%.1f h", seconds / 3600);
-  return text;
-}
-
 /// Rate, reward, gradient norm and time left: over itself on a terminal, a line per step otherwise.
 class TrainProgress {
 public:
@@ -54,7 +42,7 @@ public:
     // Recent steps count more: the first one packs weights.
     seconds_ = seconds_ == 0 ? m.seconds : 0.9 * seconds_ + 0.1 * m.seconds;
     std::fprintf(stderr, "%sstep %lld/%lld, reward %.4f, loss %.4f, gradient %.3g, %.3g samples/s, %s left%s", terminal_ ? "\r" : "", static_cast<long long>(m.step), static_cast<long long>(total), m.rewardMean(),
-                 m.loss, m.gradNorm, m.samplesPerSecond, duration(seconds_ * static_cast<double>(total - m.step)).c_str(), terminal_ ? "   " : "\n");
+                 m.loss, m.gradNorm, m.samplesPerSecond, durationText(seconds_ * static_cast<double>(total - m.step)).c_str(), terminal_ ? "   " : "\n");
     drawn_ = terminal_;
   }
   void note(const std::string &text) {
@@ -95,7 +83,7 @@ void dryRun(const TrainConfig &config, Session &session, ModuleStep &step, const
   rusage usage;
   getrusage(RUSAGE_SELF, &usage);
   std::printf("time               %.2f s for the first batch, %.2f s for each other: about %s in all\n", cold, warm,
-              duration(warm * static_cast<double>(config.train.gradientAccumulationSteps * config.train.maxTrainSteps)).c_str());
+              durationText(warm * static_cast<double>(config.train.gradientAccumulationSteps * config.train.maxTrainSteps)).c_str());
   std::printf("memory             arena %.1f MiB, packed weights %.1f MiB, optimizer %.1f MiB; resident at most %.1f MiB\n", mebibytes(step.program().arenaBytes), mebibytes(session.weights().packedBytes()),
               mebibytes(parameters * sizeof(float) * (config.optimizer.emaDecay > 0 ? 5 : 4)), mebibytes(static_cast<uint64_t>(usage.ru_maxrss) * 1024));
   if (!std::isfinite(result.loss) || !std::isfinite(norm))

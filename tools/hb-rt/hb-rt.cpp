@@ -17,7 +17,7 @@ int main(int argc, char **argv) {
     hb::rt::Action action;
   };
   std::vector<Command> commands;
-  for (auto add : {hb::rt::addGenerate, hb::rt::addRun, hb::rt::addInspect, hb::rt::addBench, hb::rt::addCheckGrad, hb::rt::addScore, hb::rt::addTrain, hb::rt::addManifest, hb::rt::addDevices, hb::rt::addConvertLora, hb::rt::addMergeLora})
+  for (auto add : {hb::rt::addGenerate, hb::rt::addRun, hb::rt::addInspect, hb::rt::addBench, hb::rt::addCheckGrad, hb::rt::addScore, hb::rt::addTrain, hb::rt::addManifest, hb::rt::addCaption, hb::rt::addDevices, hb::rt::addConvertLora, hb::rt::addMergeLora})
     commands.push_back({add, {}});
   std::vector<CLI::App *> parsers;
   for (Command &command : commands) {
