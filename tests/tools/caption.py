@@ -129,6 +129,9 @@ with Test(__doc__) as test:
     child.communicate(timeout=60)
     test.check("Ctrl-C while a server thinks", child.returncode == 130 and time.monotonic() - started < 2.5, (child.returncode, time.monotonic() - started))
 
-    # Where libcurl is not: nothing else of hb-rt needs it.
+    # Where libcurl is not (an empty file of its name comes first), nothing else of hb-rt needs it.
+    for name in ("libcurl.so.4", "libcurl-gnutls.so.4"):
+        test.write("empty/" + name, "")
+    test.expect("no libcurl", test.run("hb-rt", *command(test, server, "out/none.jsonl"), env={**os.environ, "LD_LIBRARY_PATH": test.path("empty")}), 1, "HB0670", "libcurl4")
     needs = subprocess.run(["ldd", os.path.join(test.bin, "hb-rt")], capture_output=True, text=True).stdout
     test.check("hb-rt itself needs no libcurl", "libc.so" in needs and "curl" not in needs, needs)
