@@ -66,6 +66,19 @@ class Drop(torch.nn.Module):
 
 # ---------------------------------------------------------------- the objective
 
+def worth(scores):
+    """With the published weights."""
+    return sum({"blip2": 100, "clip_image": 50}[name] * score for name, score in scores.items())
+
+
+def similarity(clip, image, reference):
+    """The reference is not clamped: it goes into the tower as bicubic resizing left it, normalised."""
+    mean, std = (torch.tensor(v, dtype=torch.float64).view(1, 3, 1, 1).to(image.dtype) for v in (N.MEAN, N.STD))
+    with torch.no_grad():
+        r = clip.visual_projection(clip.vision_model(pixel_values=(reference - mean) / std).pooler_output)
+    return (N.clip_image_features(clip, image) * r / r.norm(dim=-1, keepdim=True)).sum(-1)[0]
+
+
 def objective(s):
     times = P.hummingbird_timesteps(s["steps"])
     high = s["grad_steps"]
@@ -102,7 +115,10 @@ def objective(s):
             def judge(lat):
                 image = (m["vae"].decode(lat / m["vae"].config.scaling_factor, return_dict=False)[0] / 2 + 0.5).clamp(0, 1)
                 itc, itm = N.blip2_rewards(m["blip2"], image, x["blip2.input_ids"][i:i + 1], x["blip2.attention_mask"][i:i + 1])
-                return (itc + itm)[0]
+                scores = {"blip2": (itc + itm)[0]}
+                if "clip_image" in m:
+                    scores["clip_image"] = similarity(m["clip_image"], image, x["clip_image.reference"][i:i + 1])
+                return scores
 
             lat, far = x["latents"][i:i + 1], torch.zeros((), dtype=dtype)
             with torch.no_grad():
@@ -112,20 +128,20 @@ def objective(s):
                 lat, more = step(lat, times[number], number, True)
                 far = far + more
             reward = judge(lat)
-            samples = [-100 * reward + weight * far]
+            samples = [weight * far - worth(reward)]
             for v in range(s.get("lv_samples", 0)):
                 t = times[-1]
                 before = t - 1000 // s["steps"]
                 ratio = P.ALPHAS_CUMPROD[t].double() / P.ALPHAS_CUMPROD[max(before, 0)].double()
                 back = ratio.sqrt().to(dtype) * lat.detach() + (1 - ratio).sqrt().to(dtype) * x["lv_noise"][v, i:i + 1]
                 again, more = step(back, t, s["steps"] + v, True)
-                samples.append(-100 * judge(again) + weight * more)
+                samples.append(weight * more - worth(judge(again)))
             total = total + sum(samples) / len(samples) / b
             rewards.append(reward)
             latents.append(lat)
             apart.append(far)
         grads = torch.autograd.grad(total, list(params.values()))
-        out = {"loss": total, "reward.blip2": torch.stack(rewards), "latents": torch.cat(latents)}
+        out = {"loss": total, **{f"reward.{r}": torch.stack([v[r] for v in rewards]) for r in rewards[0]}, "latents": torch.cat(latents)}
         if "kl.weight" in x:
             out["kl"] = torch.stack(apart).mean()
         return {**out, **{f"grad.{n}": g for n, g in zip(params, grads)}}
@@ -151,12 +167,19 @@ def make_case(out, name, s):
          "text_embeds": G.randn(salt, "pooled", 2 * b, 24, scale=0.7), "time_ids": torch.tensor([[4.0 * side, 4.0 * side, 0, 0, 4.0 * side, 4.0 * side]] * (2 * b)),
          "guidance_scale": torch.tensor(4.0), "blip2.input_ids": N.ids_for(salt, "ids", b, length, 523, 102, 0, 101),
          "blip2.attention_mask": torch.ones(b, length, dtype=torch.int64)}
+    if s.get("clip_image"):
+        modules["clip_image"] = N.load_model(f"{out}/models/clip_h", "clip")
+        side_of_tower = modules["clip_image"].config.vision_config.image_size
+        x["clip_image.reference"] = N.image_inputs(salt, "reference", b, side_of_tower, side_of_tower)
+        assert x["clip_image.reference"].min() < -0.1 and x["clip_image.reference"].max() > 1.1
     flags = ["--lora-rank", str(LORA["rank"]), "--lora-targets", ",".join(TARGETS), "--steps", str(s["steps"]), "--reward", "blip2=../../models/blip2_a"]
     if s.get("truncation"):
         flags += ["--truncation", "random:%d-%d" % (min(s["truncation"]), s["grad_steps"])]
         x["grad_steps"] = torch.tensor(s["truncation"])
     else:
         flags += ["--grad-steps", str(s["grad_steps"])]
+    if s.get("clip_image"):
+        flags += ["--reward", "clip_image=../../models/clip_h"]
     if s.get("dropout"):
         flags += ["--lora-dropout"]
         x.update({"dropout": torch.tensor(s["dropout"]), "dropout_seed": torch.tensor(s["dropout_seed"])})
