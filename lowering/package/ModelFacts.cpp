@@ -103,4 +103,9 @@ nlohmann::json componentSettings(const std::string &folder) {
   return files.empty() ? nlohmann::json() : nlohmann::json{{"files", files}};
 }
 
+void addRewardSettings(nlohmann::json &settings, const std::vector<std::pair<std::string, std::string>> &rewards) {
+  for (const auto &[name, folder] : rewards)
+    addFiles(settings["files"], name, folder, kComponentFiles);
+}
+
 } // namespace hb

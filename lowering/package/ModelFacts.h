@@ -16,4 +16,7 @@ nlohmann::json pipelineSettings(const std::string &folder);
 /// The tokenizer files beside one network, for the rewards that read a text: {"files": {"": {name: text}}}; null when it has none.
 nlohmann::json componentSettings(const std::string &folder);
 
+/// Adds the tokenizer files of reward models (name and folder) under their names, so that training reads nothing of their folders but weights.
+void addRewardSettings(nlohmann::json &settings, const std::vector<std::pair<std::string, std::string>> &rewards);
+
 } // namespace hb

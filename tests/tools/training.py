@@ -53,8 +53,15 @@ def same(test, what, name):
 with Test(__doc__) as test:
     random.seed(4)
     module = test.path("train.hbm")
+    # The reward's tokenizer is in the module: its folder is needed for weights alone.
+    reward = test.path("blip2")
+    shutil.copytree(os.path.join(CHECKPOINT, "rewards", "blip2"), reward)
     test.must("hbc compile", test.run("hbc", "compile", CHECKPOINT, "-o", module, "--dim", "L=32", "--lora-rank", 8, "--lora-targets", "to_q,to_v,ff.net.0.proj", "--steps", 2, "--truncation", "random:1-2", "--lora-dropout",
-                                      "--reward", "blip2=" + os.path.join(CHECKPOINT, "rewards", "blip2"), *[a for e in ENTRIES for a in ("--entry", e)]))
+                                      "--reward", "blip2=" + reward, *[a for e in ENTRIES for a in ("--entry", e)]))
+    for name in os.listdir(reward):
+        if not name.endswith((".safetensors", "config.json")) or name.startswith("tokenizer"):
+            os.remove(os.path.join(reward, name))
+    test.check("no vocabulary beside the reward", not os.path.exists(os.path.join(reward, "vocab.txt")), os.listdir(reward))
     manifest = os.path.join(ROOT, "models", "shapes", "data", "train.jsonl")
     test.write("train.toml", CONFIG.format(module=module, manifest=manifest, folder=test.folder))
 

@@ -144,7 +144,7 @@ int compile(CompileOptions &options) {
   if (dtype != "f32")
     storeAs(*module, dtype, info.scopes);
   if (info.modelKind == "pipeline")
-    info.pipeline = pipelineSettings(import.model);
+    info.pipeline = pipelineSettings(import.model), addRewardSettings(info.pipeline, import.rewards);
   else if (info.modelKind == "component")
     info.pipeline = componentSettings(import.model);
   PipelineResult result;
