@@ -9,7 +9,8 @@ fn predict(net: any, x: tensor[B, C, H, W; f32], in_scale: tensor[; f32], timest
 }
 
 /// x ← c_x·x + c_e·ε, with ε guided from the prediction for nothing to that for the text.
-fn advance(x: tensor[B, C, H, W; f32], noise: tensor[2 * B, C, H, W; f32], cx: tensor[; f32], ce: tensor[; f32], guidance_scale: tensor[; f32]) -> tensor[B, C, H, W; f32] {
+fn advance(x: tensor[B, C, H, W; f32], noise: tensor[2 * B, C, H, W; f32], cx: tensor[; f32], ce: tensor[; f32],
+           guidance_scale: tensor[; f32]) -> tensor[B, C, H, W; f32] {
   let (unconditional, conditional) = split(noise, 2, axis: 0)
   cx * x + ce * (unconditional + guidance_scale * (conditional - unconditional))
 }

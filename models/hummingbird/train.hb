@@ -78,7 +78,8 @@ entry hummingbird_loss_and_grad for pipeline (latents: tensor[B, C, H, W; f32], 
   let ce = constant([for row in rows => row.ce], f32)
   let x = if prefix == 0 { latents } else {
     repeat i in 0..prefix from x = latents =>
-      generate.denoise(dropping(options.lora_dropout, net, dropout, dropout_seed, i), x, one, times[i], cx[i], ce[i], encoder_hidden_states, text_embeds, time_ids, guidance_scale)
+      generate.denoise(dropping(options.lora_dropout, net, dropout, dropout_seed, i), x, one, times[i], cx[i], ce[i],
+                       encoder_hidden_states, text_embeds, time_ids, guidance_scale)
   }
 
   // Column j: whether the gradient passes in front of step j of the last `options.grad_steps`, for each sample.
@@ -93,7 +94,8 @@ entry hummingbird_loss_and_grad for pipeline (latents: tensor[B, C, H, W; f32], 
     let x = if step.opens { truncated(x, open[:, step.j]) } else { x }
     let time = constant(step.row.timestep, f32)
     let seen = if options.stop_grad_input { stop_gradient(x) } else { x }
-    let noise = generate.predict(dropping(options.lora_dropout, net, dropout, dropout_seed, step.number), seen, one, time, encoder_hidden_states, text_embeds, time_ids)
+    let network = dropping(options.lora_dropout, net, dropout, dropout_seed, step.number)
+    let noise = generate.predict(network, seen, one, time, encoder_hidden_states, text_embeds, time_ids)
     let next = checkpoint(generate.advance(x, noise, constant(step.row.cx, f32), constant(step.row.ce, f32), guidance_scale))
     if options.kl {
       let far = distance(B, noise, generate.predict(without_adapters(net), seen, one, time, encoder_hidden_states, text_embeds, time_ids))
@@ -107,8 +109,11 @@ entry hummingbird_loss_and_grad for pipeline (latents: tensor[B, C, H, W; f32], 
   let again = [for v in 0..options.lv_samples => {
     let back = constant(row.keep, f32) * stop_gradient(x) + constant(row.spread, f32) * lv_noise[v]
     let time = constant(row.timestep, f32)
-    let noise = generate.predict(dropping(options.lora_dropout, net, dropout, dropout_seed, options.steps + v), back, one, time, encoder_hidden_states, text_embeds, time_ids)
-    let far = if options.kl { distance(B, noise, generate.predict(without_adapters(net), back, one, time, encoder_hidden_states, text_embeds, time_ids)) } else { none_yet }
+    let network = dropping(options.lora_dropout, net, dropout, dropout_seed, options.steps + v)
+    let noise = generate.predict(network, back, one, time, encoder_hidden_states, text_embeds, time_ids)
+    let far = if options.kl {
+      distance(B, noise, generate.predict(without_adapters(net), back, one, time, encoder_hidden_states, text_embeds, time_ids))
+    } else { none_yet }
     { latents: checkpoint(generate.advance(back, noise, constant(row.cx, f32), constant(row.ce, f32), guidance_scale)), apart: far }
   }]
 
@@ -126,6 +131,7 @@ entry hummingbird_loss_and_grad for pipeline (latents: tensor[B, C, H, W; f32], 
   let loss = if options.lv_samples == 0 { loss } else { loss / (options.lv_samples + 1) }
   let (loss, gradients) = value_and_grad(loss, wrt: adapters(net))
   let shown = judged[0]
-  record(["loss"] + [for judge in present => "reward." + judge[0]] + (if options.kl { ["kl"] } else { [] }) + ["image", "latents"] + [for key in keys(gradients) => "grad." + key],
-         [loss] + shown.scores + (if options.kl { [shown.apart] } else { [] }) + [shown.image, x] + values(gradients))
+  let (kl_name, kl_value) = if options.kl { (["kl"], [shown.apart]) } else { ([], []) }
+  record(["loss"] + [for judge in present => "reward." + judge[0]] + kl_name + ["image", "latents"] + [for key in keys(gradients) => "grad." + key],
+         [loss] + shown.scores + kl_value + [shown.image, x] + values(gradients))
 }

@@ -98,8 +98,9 @@ void ModuleStep::requireFits() {
     contradicts("rewards." + name, "a compiled reward", "a weight of " + numberText(weight) + " for one that is not", name == "kl" ? "compile with --kl" : nearest.empty() ? "compile with --reward " + name + "=DIR" : "did you mean '" + nearest + "'?");
   }
   const nlohmann::json &training = session_.module().training;
-  if (findInput(program_, "grad_steps") && (!training.is_object() || !training.contains("truncation") || !training["truncation"].is_array() || training["truncation"].size() != 2 ||
-                                            !training["truncation"][0].is_number_integer() || !training["truncation"][1].is_number_integer()))
+  const nlohmann::json range = training.is_object() ? training.value("truncation", nlohmann::json()) : nlohmann::json();
+  const bool isRange = range.is_array() && range.size() == 2 && range[0].is_number_integer() && range[1].is_number_integer();
+  if (findInput(program_, "grad_steps") && !isRange)
     throw Error(658, session_.module().path(), "the range of --truncation for the input grad_steps", "none", "compile it again");
   if (!findInput(program_, "dropout") && config_.adapter.dropout > 0) {
     if (config_.isGiven("adapter.dropout"))

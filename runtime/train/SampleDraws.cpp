@@ -12,7 +12,9 @@ uint64_t mix(uint64_t z) {
 
 } // namespace
 
-uint64_t drawBits(uint64_t seed, int64_t position, Draw purpose) { return mix(mix(mix(seed) + static_cast<uint64_t>(position)) + static_cast<uint64_t>(purpose)); }
+uint64_t drawBits(uint64_t seed, int64_t position, Draw purpose) {
+  return mix(mix(mix(seed) + static_cast<uint64_t>(position)) + static_cast<uint64_t>(purpose));
+}
 
 int64_t drawSeed(uint64_t seed, int64_t position, Draw purpose) { return static_cast<int64_t>(drawBits(seed, position, purpose) >> 11); }
 

@@ -3,6 +3,7 @@
 #include "runtime/base/MappedFile.h"
 #include "runtime/pipeline/Preprocess.h"
 #include "runtime/pipeline/Random.h"
+#include "runtime/train/SampleDraws.h"
 #include "runtime/train/Trainer.h"
 #include "tests/runtime/base/ScratchFolder.h"
 #include "tests/runtime/module/ModuleText.h"
@@ -205,6 +206,44 @@ TEST_F(ModuleStepTest, ContradictionsNameBothValues) {
   header["pipeline"]["files"].erase("toy");
   setHeader(header);
   expectError(644, make({}), {"toy"});
+}
+
+TEST_F(ModuleStepTest, DrawsForEverySample) {
+  nlohmann::json header = echoHeader(), &program = header["programs"][3], none = nlohmann::json::array();
+  for (auto [name, dtype, shape] : {std::tuple<const char *, const char *, nlohmann::json>{"dropout", "F32", none}, {"dropout_seed", "I64", none}, {"grad_steps", "I64", {2}},
+                                    {"lv_noise", "F32", {2, 2, 1, 2, 2}}, {"kl.weight", "F32", none}})
+    program["inputs"].push_back({{"name", name}, {"dtype", dtype}, {"shape", shape}});
+  auto copy = [](int input, int output, int bytes) { return nlohmann::json{"copy", {"i", input}, {"o", output}, bytes}; };
+  program["commands"] = {copy(9, 0, 4), copy(13, 1, 4), copy(12, 3, 64), copy(11, 4, 16), copy(10, 5, 8)};
+  setHeader(header);
+  TrainConfig c = config({{"adapter.dropout", "0.25"}, {"rewards.kl", "7"}, {"train.seed", "93"}});
+  Session old(c.model.compiled, {"", 1});
+  expectError(658, [&] { ModuleStep(old, c); }, {"--truncation"});
+  header["training"] = {{"truncation", {3, 9}}};
+  setHeader(header);
+  Session session(c.model.compiled, {"", 1});
+  ModuleStep step(session, c);
+  EXPECT_TRUE(step.notes().empty() || step.notes()[0].find("dropout") == std::string::npos);
+  std::vector<std::string> warnings;
+  step.setAdapter(step.startAdapter(warnings));
+  TrainBatch positioned = batch();
+  positioned.firstSample = 40;
+  BatchResult result = step.run(positioned, false);
+  EXPECT_EQ(result.loss, 0.25) << "the probability";
+  EXPECT_EQ(result.rewards[0].values[0], 7) << "the weight of the KL term";
+  // [noise, row, …], one stream for each row.
+  for (int64_t row = 0; row < 2; ++row) {
+    CpuGenerator stream(drawBits(93, 40 + row, Draw::LowVarianceNoise));
+    for (int64_t noise = 0; noise < 2; ++noise) {
+      std::vector<float> values(4);
+      stream.normal(std::span<float>(values));
+      EXPECT_TRUE(std::equal(values.begin(), values.end(), result.gradients[0].begin() + (noise * 2 + row) * 4));
+    }
+  }
+  EXPECT_EQ(idsIn(result.gradients[1].first(4)), (std::vector<int64_t>{drawBetween(93, 40, Draw::GradSteps, 3, 9), drawBetween(93, 41, Draw::GradSteps, 3, 9)}));
+  EXPECT_EQ(idsIn(result.gradients[2].first(2))[0], drawSeed(93, 40, Draw::Dropout));
+  positioned.training = false;
+  EXPECT_EQ(step.run(positioned, false).loss, 0) << "no dropout in validation";
 }
 
 TEST_F(ModuleStepTest, PicturesAreLookedForBeforeAnythingRuns) {
