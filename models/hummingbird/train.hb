@@ -1,11 +1,6 @@
 // Hummingbird's Algorithm 1: denoise, decode, judge, and the gradients of the judgement with respect to the adapters.
-import sdxl.unet, vae.autoencoder, clip.vision
+import sdxl.unet, vae.autoencoder
 import generate, schedule, rewards
-
-/// Side of the reference picture of the image-image reward; it has no meaning without that reward.
-fn reference_side() -> int {
-  if has_component("clip_image") { vision.image_size(component("clip_image").vision_config) } else { 1 }
-}
 
 /// The network as it is called in one step: with dropout at its adapters where the compilation has it (LoRA's, PEFT's `lora_dropout`), a fresh
 /// mask for every site, step and sample, the same one whenever the step is computed again.
@@ -56,7 +51,7 @@ entry hummingbird_loss_and_grad for pipeline (latents: tensor[B, C, H, W; f32], 
     if len(options.rewards) > 0
     where B = 1, T = 77, H = unet.sample_sides(component("unet"))[0], W = unet.sample_sides(component("unet"))[1],
           fixed C = component("unet").in_channels, fixed D = component("unet").cross_attention_dim, fixed P = unet.pooled_width(component("unet")),
-          fixed G = 2 * B, fixed V = options.lv_samples, S = reference_side() {
+          fixed G = 2 * B, fixed V = options.lv_samples, S = rewards.reference_side() {
   require(generate.fits(D, P, C), "the components do not fit together")
   require(options.steps != none and options.grad_steps != none, "the training entry needs --steps and --grad-steps")
   require(options.grad_steps <= options.steps, "--grad-steps is larger than --steps")
