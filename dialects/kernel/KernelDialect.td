@@ -35,7 +35,7 @@ def Kernel_WeightLayout : Kernel_Enum<"WeightLayout", "how a weight lies in memo
 def Kernel_WeightLayoutAttr : EnumAttr<Kernel_Dialect, Kernel_WeightLayout, "layout">;
 
 def Kernel_ContractForm : Kernel_Enum<"ContractForm", "what the rows and the reduction of a contraction are", [
-  I32EnumAttrCase<"linear", 0>, I32EnumAttrCase<"conv2d", 1>, I32EnumAttrCase<"planes", 2>]>;
+  I32EnumAttrCase<"linear", 0>, I32EnumAttrCase<"conv2d", 1>, I32EnumAttrCase<"planes", 2>, I32EnumAttrCase<"outer", 3>]>;
 def Kernel_ContractFormAttr : EnumAttr<Kernel_Dialect, Kernel_ContractForm, "form">;
 
 def Kernel_NormKind : Kernel_Enum<"NormKind", "what is normalised over what", [

@@ -127,6 +127,8 @@ def Kernel_ContractOp : Kernel_PureOp<"contract", [AttrSizedOperandSegments]> {
     * `conv2d`: `a` is `[B, H, W, C]` and already padded, `weight` logically `[O, C, kh, kw]`, `strides` as given, no padding.
     * `planes`: `a` is `[P, T, K]`, `weight` logically `[N, K, 3, 3]`, packed as P transformed planes (Winograd), the result
       `[P, T, N]`, no epilogue.
+    * `outer`: `a` is `[T, M]`, `weight` a computed tensor `[T, N]`, the result `[M, N]`: the sum of T outer products of rows, aᵀ·weight. Both
+      may be strided with a contiguous last axis; no epilogue. Gradients of LoRA factors.
 
     With `gated`, the weight has layout `gated_panel16` and 2·N rows; the epilogue's first two arguments are the value and
     the gate accumulator and the result is `[…, N]`; otherwise its first argument is the accumulator. The further arguments
@@ -156,6 +158,13 @@ def Kernel_ContractOp : Kernel_PureOp<"contract", [AttrSizedOperandSegments]> {
     ^bb0(%v: f32):
       %r = arith.negf %v : f32
       kernel.yield %r : f32
+    }
+    ```
+
+    ```mlir
+    %db = kernel.contract outer a(%dy : tensor<154x96xf32>) weight(%u : tensor<154x8xf32>) {maps = []} -> tensor<96x8xf32> {
+    ^bb0(%acc: f32):
+      kernel.yield %acc : f32
     }
     ```
 
@@ -202,6 +211,8 @@ def Kernel_ContractOp : Kernel_PureOp<"contract", [AttrSizedOperandSegments]> {
     bool hasPrologue() { return getNorm() || !getPrologue().empty(); }
     /// The weight's logical shape as this product reads it: `[N, K, …]`.
     ::llvm::SmallVector<int64_t> weightShape();
+    /// Whether the sums may go through a region and an adapter before they are stored.
+    bool hasEpilogue() { return getForm() != ContractForm::planes && getForm() != ContractForm::outer; }
   }];
   let hasVerifier = 1;
 }

@@ -79,10 +79,17 @@ static LogicalResult verifyForm(ContractOp op, int64_t &rows, int64_t &depth) {
       return violated(op, "as many planes as the weight's layout has", Twine(a[0]));
     rows = weight[0], depth = weight[1];
     wanted.back() = rows;
-    if (op.getGated() || op.getLoraA() || !op.getExtras().empty())
-      return violated(op, "planes without gate, adapter or extras", "some");
+    break;
+  case ContractForm::outer:
+    if (weight.size() != 2 || a.size() != 2 || a[0] != weight[0])
+      return violated(op, "a as [T, M] and weight as [T, N]", shapeText(a) + " and " + shapeText(weight));
+    wanted = {a[1], weight[1]};
+    if (op.getAdjoint())
+      return violated(op, "no adjoint of a sum of outer products", "one");
     break;
   }
+  if (!op.hasEpilogue() && (op.getGated() || op.getLoraA() || !op.getExtras().empty()))
+    return violated(op, "planes and outer products without gate, adapter or extras", "some");
   if (op.getAdjoint() && (op.getGated() || op.hasPrologue() || (op.getForm() == ContractForm::conv2d && op.getStrides() != ArrayRef<int64_t>{1, 1})))
     return violated(op, "an adjoint product without gate, prologue or strides", "one of them");
   if (op.getAdjoint() && layoutOf(op.getWeight()) == WeightLayout::winograd_f4x2)
@@ -131,6 +138,11 @@ LogicalResult ContractOp::verify() {
       failed(expectMaps(*this, getMaps(), getExtras(), shape(getResult()).size())))
     return failure();
   WeightLayout layout = layoutOf(getWeight());
+  if (getForm() == ContractForm::outer) {
+    if (isa_and_nonnull<PackedAttr>(cast<RankedTensorType>(getWeight().getType()).getEncoding()))
+      return violated(*this, "a computed tensor as the second factor of outer products", stringifyEnum(layout));
+    return expectScalars(*this, getEpilogue(), 1, {}, element(getResult()));
+  }
   bool fits = getForm() == ContractForm::planes ? layout == WeightLayout::winograd_f2 || layout == WeightLayout::winograd_f4x2
                                                 : layout == (getGated() ? WeightLayout::gated_panel16 : WeightLayout::panel16);
   if (!fits)

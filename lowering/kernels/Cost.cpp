@@ -27,6 +27,8 @@ static int64_t loraTerms(kernel::ContractOp op) {
 }
 
 static int64_t contractFlops(kernel::ContractOp op) {
+  if (op.getForm() == kernel::ContractForm::outer)
+    return 2 * tensor(op.getA()).getDimSize(0) * elements(op.getResult());
   int64_t rows = elements(op.getResult()) / std::max<int64_t>(tensor(op.getResult()).getShape().back(), 1);
   RankedTensorType weight = tensor(op.getWeight());
   int64_t products = weight.getNumElements();

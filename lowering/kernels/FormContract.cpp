@@ -247,6 +247,11 @@ Value Former::form(nn::LinearVjpOp op) {
   return build(b, op.getLoc(), typeOf(*op), c, [](OpBuilder &, ValueRange args) { return args[0]; });
 }
 
+static bool hasContiguousRows(Value value) {
+  auto strided = dyn_cast_if_present<kernel::StridedAttr>(tensorOf(value).getEncoding());
+  return tensorOf(value).getElementType().isF32() && (!strided || strided.getStrides().back() == 1);
+}
+
 Value Former::form(nn::MatmulOp op) {
   auto type = typeOf(*op);
   if (WeightTable::isParameter(op.getB()) && type.getRank() == 2 && !op.getTransposeA()) {
@@ -258,6 +263,13 @@ Value Former::form(nn::MatmulOp op) {
   }
   Value left = operand(op.getA()), right = operand(op.getB());
   int64_t rank = type.getRank();
+  if (rank == 2 && op.getTransposeA() && !op.getTransposeB() && hasContiguousRows(left) && hasContiguousRows(right)) {
+    Contraction c;
+    c.form = kernel::ContractForm::outer;
+    c.a = left;
+    c.weight = right;
+    return build(b, op.getLoc(), type, c, [](OpBuilder &, ValueRange args) { return args[0]; });
+  }
   AffineExpr m = b.getAffineDimExpr(rank - 2), n = b.getAffineDimExpr(rank - 1), k = b.getAffineDimExpr(rank);
   SmallVector<AffineExpr> a, c;
   for (int64_t i = 0; i < rank - 2; ++i)

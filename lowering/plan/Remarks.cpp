@@ -49,6 +49,8 @@ std::string prologueText(kernel::ContractOp op) {
 
 std::string contractText(kernel::ContractOp op) {
   auto weight = cast<RankedTensorType>(op.getWeight().getType());
+  if (op.getForm() == kernel::ContractForm::outer)
+    return "sum of outer products of rows, " + shapeText(op.getA().getType()) + " and " + shapeText(weight);
   std::string kind = op.getForm() == kernel::ContractForm::conv2d   ? "convolution as an implicit matrix product"
                      : op.getForm() == kernel::ContractForm::planes ? "matrix products of the Winograd planes"
                                                                     : "matrix product";

@@ -24,9 +24,18 @@ void turnPanels(KernelBuilder &kb, const AdjointWeight &weight, Value firstPanel
             Value at = kb.add(column, c);
             if (weight.columns % 16) // columns that do not exist repeat the last: nothing behind the weight is read
               at = kb.min(at, kb.i(weight.columns - 1));
-            square.push_back(kb.widen(kb.loadRaw(weight.base, kb.add(kb.add(from, kb.mul(at, 16)), rows), weight.element, lanes)));
+            square.push_back(kb.loadRaw(weight.base, kb.add(kb.add(from, kb.mul(at, 16)), rows), weight.element, lanes));
           }
-          for (auto [row, values] : llvm::enumerate(transposeLanes(kb, square)))
+          if (lanes == 16 && !weight.element.isF32()) {
+            square = transposeHalves(kb, square);
+            for (Value &values : square)
+              values = kb.widen(values);
+          } else {
+            for (Value &values : square)
+              values = kb.widen(values);
+            square = transposeLanes(kb, square);
+          }
+          for (auto [row, values] : llvm::enumerate(square))
             kb.storeRaw(values, target, kb.add(to, (rows + static_cast<int64_t>(row)) * 16 + columns));
         }
     });

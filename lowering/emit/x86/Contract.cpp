@@ -63,7 +63,7 @@ private:
   /// Terms [firstTerm, endTerm) of `panels` panels as f32 at the end of scratch.
   void widenPanels(Value firstPanel, int panels, Value firstTerm, Value endTerm);
   /// Where the lines of a panel group lie that row tile `tile` fetches ahead, when they are to be turned.
-  void fetchTurned(ProductSource &source, Value firstPanel, int panels, Value tile, int64_t shift);
+  void fetchTurned(ProductSource &source, Value firstPanel, int panels, Value tile, Value shift);
   Value scratchAt(int64_t bytes) { return kb_.addressBytes(kb_.scratch, tagBytes_ + bytes); }
   Value widened() { return scratchAt(tileBytes_ + totalsBytes_ + loraBytes_ + stageBytes_ + (adjoint_ ? turnedBorder * 64 : 0)); }
   /// Terms from one widened panel to the next.
@@ -134,6 +134,8 @@ LogicalResult Contraction::describe() {
     rowStride_ = a_.strides[1];
     main_.length = a_.shape()[2];
     break;
+  case kernel::ContractForm::outer:
+    return op_.emitOpError("has a builder of its own");
   }
   units_ = ceilDiv(n_, 16);
   if (op_.getAdjoint()) {
@@ -259,7 +261,7 @@ void Contraction::widenPanels(Value firstPanel, int panels, Value firstTerm, Val
   });
 }
 
-void Contraction::fetchTurned(ProductSource &source, Value firstPanel, int panels, Value tile, int64_t shift) {
+void Contraction::fetchTurned(ProductSource &source, Value firstPanel, int panels, Value tile, Value shift) {
   const int64_t bytes = adjoint_->element.getIntOrFloatBitWidth() / 8, lines = panels * AdjointWeight::columnPanelStride * bytes / 64;
   // Four lines of every block of 16 rows are a tile's; tiles behind the last line fetch what is there already.
   Value start = kb_.add(adjoint_->offset, kb_.mul(firstPanel, AdjointWeight::columnPanelStride));
@@ -378,7 +380,7 @@ LogicalResult Contraction::emitTile(Value row, int rows, Value unit, int units, 
     const int64_t bytes = w_.element().getIntOrFloatBitWidth() / 8, lineElements = 64 / bytes;
     Value tile = kb_.div(kb_.sub(row, blockStart_), shape_.rows);
     if (adjoint_) {
-      fetchTurned(source, kb_.add(unit, units), units, tile, 0);
+      fetchTurned(source, kb_.add(unit, units), units, tile, kb_.i(0));
     } else {
       Value here = kb_.add(main_.bOffset, kb_.mul(kb_.mul(unit, panelsPerUnit), main_.panelStride()));
       Value next = kb_.add(kb_.add(here, panels * main_.panelStride()), kb_.mul(tile, main_.terms() / reductionUnroll * lineElements));
@@ -504,8 +506,12 @@ void Contraction::emitUnitsInBlocks(Value first, Value last, Value unit, int uni
       ProductSource tileSource = source;
       if (!adjoint_)
         tileSource.ahead.weights = kb_.address(main_.b, from, main_.bElement);
-      else if (form_ == kernel::ContractForm::linear)
-        fetchTurned(tileSource, firstPanel, panels, tile, blockTerms_);
+      else if (form_ == kernel::ContractForm::linear) {
+        // Behind the last block comes the first one of the next panels.
+        Value more = kb_.less(end, kb_.i(chunks)), next = kb_.add(firstPanel, panels);
+        fetchTurned(tileSource, arith::SelectOp::create(kb_.b, kb_.loc, more, firstPanel, next), panels, tile,
+                    arith::SelectOp::create(kb_.b, kb_.loc, more, kb_.i(blockTerms_), kb_.sub(kb_.i(0), term)));
+      }
       reduction_->accumulate(tileSource, rowOffsets(row, rows), firstPanel, panels, chunk, end, totalsOf(row));
     });
   });
@@ -605,6 +611,9 @@ LogicalResult Contraction::emitBody() {
 
 } // namespace
 
-FailureOr<Launch> emitContract(KernelBuilder &kb, Operation *op) { return Contraction(kb, cast<kernel::ContractOp>(op)).emit(); }
+FailureOr<Launch> emitContract(KernelBuilder &kb, Operation *op) {
+  auto contract = cast<kernel::ContractOp>(op);
+  return contract.getForm() == kernel::ContractForm::outer ? emitOuterProduct(kb, op) : Contraction(kb, contract).emit();
+}
 
 } // namespace hb::x86

@@ -13,6 +13,7 @@ EmitFamily findFamily(llvm::StringRef opName);
 
 // One function per family, each in the file of its name (Contract.cpp …); add the row in Families.cpp with the function.
 FailureOr<Launch> emitContract(KernelBuilder &kb, mlir::Operation *op);
+FailureOr<Launch> emitOuterProduct(KernelBuilder &kb, mlir::Operation *op); ///< the form `outer` of a contraction
 FailureOr<Launch> emitWinogradInput(KernelBuilder &kb, mlir::Operation *op);
 FailureOr<Launch> emitWinogradOutput(KernelBuilder &kb, mlir::Operation *op);
 FailureOr<Launch> emitAttention(KernelBuilder &kb, mlir::Operation *op);

@@ -43,6 +43,44 @@ SmallVector<Value> transposeLanes(KernelBuilder &kb, ArrayRef<Value> rows) {
   return current;
 }
 
+SmallVector<Value> transposeHalves(KernelBuilder &kb, ArrayRef<Value> rows) {
+  // With row r = r3r2r1r0 and element e = e3e2e1e0: a vector holds rows r and r + 8, so its index is r2r1r0. Three rounds exchange these bits
+  // with e2, e1 and e0; the first interleaves elements of 16 bits (r0 becomes the lowest bit of the place), the others move pairs of them.
+  Type element = cast<VectorType>(rows[0].getType()).getElementType();
+  auto i16 = [&](int lanes) { return kb.vec(lanes, kb.b.getI16Type()); };
+  auto cast16 = [&](Value value, VectorType type) { return vector::BitCastOp::create(kb.b, kb.loc, type, value).getResult(); };
+  auto shuffle = [&](Value x, Value y, ArrayRef<int64_t> mask) { return vector::ShuffleOp::create(kb.b, kb.loc, x, y, mask).getResult(); };
+  auto sequence = [](int64_t count, const std::function<int64_t(int64_t)> &place) {
+    SmallVector<int64_t> mask;
+    for (int64_t i = 0; i < count; ++i)
+      mask.push_back(place(i));
+    return mask;
+  };
+  auto bit = [](int64_t value, int n) { return value >> n & 1; };
+  SmallVector<Value> z;
+  for (int r = 0; r < 8; ++r)
+    z.push_back(shuffle(cast16(rows[r], i16(16)), cast16(rows[r + 8], i16(16)), sequence(32, [](int64_t i) { return i; })));
+  SmallVector<Value> next(8);
+  for (int pair = 0; pair < 4; ++pair) // r2r1
+    for (int e2 = 0; e2 < 2; ++e2) {
+      Value mixed = shuffle(z[2 * pair], z[2 * pair + 1], sequence(32, [&](int64_t i) { return i % 2 * 32 + i / 8 * 8 + e2 * 4 + i % 8 / 2; }));
+      next[2 * pair + e2] = cast16(mixed, kb.vec(16, kb.b.getI32Type())); // places r3 e3 e1 e0
+    }
+  z = next;
+  for (int r2 = 0; r2 < 2; ++r2)
+    for (int e2 = 0; e2 < 2; ++e2)
+      for (int e1 = 0; e1 < 2; ++e1) // places r3 e3 e0 r1
+        next[4 * r2 + 2 * e2 + e1] = shuffle(z[4 * r2 + e2], z[4 * r2 + 2 + e2], sequence(16, [&](int64_t i) { return bit(i, 0) * 16 + bit(i, 3) * 8 + bit(i, 2) * 4 + e1 * 2 + bit(i, 1); }));
+  SmallVector<Value> turned(16);
+  for (int e = 0; e < 8; ++e) { // places e3 r3 r2 r1
+    Value both = shuffle(next[e / 2], next[4 + e / 2], sequence(16, [&](int64_t i) { return bit(i, 1) * 16 + bit(i, 2) * 8 + bit(i, 3) * 4 + e % 2 * 2 + bit(i, 0); }));
+    both = cast16(both, i16(32));
+    for (int e3 = 0; e3 < 2; ++e3)
+      turned[e + 8 * e3] = cast16(shuffle(both, both, sequence(16, [&](int64_t i) { return 16 * e3 + i; })), kb.vec(16, element));
+  }
+  return turned;
+}
+
 Value buildPower(KernelBuilder &kb, Value x) {
   // Minimax polynomials of 2^r, degree 6, for r = x − floor(x) in [0, 1) and for r = x − round(x) in [−1/2, 1/2]. The constant term is exactly
   // 1: 2^0 multiplies the running totals once per key block, and a bias there would grow with the number of blocks.

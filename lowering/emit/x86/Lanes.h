@@ -11,6 +11,8 @@ Value laneMax(KernelBuilder &kb, Value x, Value y);
 Value laneNumbers(KernelBuilder &kb, int lanes);
 /// Transposes a square of 8 or 16 vectors of f32.
 SmallVector<Value> transposeLanes(KernelBuilder &kb, ArrayRef<Value> rows);
+/// The same for 16 vectors of 16 elements of 16 bits, for vectors of 512 bits: two rows share one, which halves the shuffles.
+SmallVector<Value> transposeHalves(KernelBuilder &kb, ArrayRef<Value> rows);
 /// 2^x for x ≤ 0 (any magnitude, no NaN), relative error ≤ 8e-8 and exactly 1 at 0; for the running softmax. Far below −126 it gives 0 or
 /// the smallest normal float.
 Value buildPower(KernelBuilder &kb, Value x);

@@ -42,6 +42,9 @@ inline constexpr int64_t chunkTerms = 128, chunkMaxTerms = 160, planeChunkTerms 
 inline constexpr int64_t maxChainedSegments = 7;
 /// Rows whose stride is a multiple of this lie in one set of the first-level cache.
 inline constexpr int64_t pageBytes = 4096;
+/// Sums of outer products: a tile is `rows` scalars by `panels` vectors (not panels of 16), its columns a divisor of a task's block.
+inline constexpr TileShape outerAvx512 = {8, 3}, outerAvx2 = {4, 3};
+inline constexpr int64_t outerColumnBlock = 384, outerTotalsBytes = 8 * 3 * 64, outerPrefetchRows = 6;
 /// Steps of the reduction that are written out, and bytes the weight is fetched ahead.
 inline constexpr int64_t reductionUnroll = 4, prefetchBytes = 2048;
 /// A launch is cut along the columns, when the rows alone give fewer tasks, into about `tasks` of them as long as each keeps

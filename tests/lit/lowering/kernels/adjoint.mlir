@@ -50,3 +50,15 @@ func.func @conv(%x: tensor<1x8x8x64xf32>, %dy: tensor<1x8x8x96xf32>) -> (tensor<
   %1 = nn.conv2d_vjp %dy, %w {layout = #nn.layout<nhwc>, strides = array<i64: 1, 1>, padding = array<i64: 1, 1, 1, 1>} : (tensor<1x8x8x96xf32>, tensor<96x64x3x3xf16>) -> tensor<1x8x8x64xf32>
   return %0, %1 : tensor<1x8x8x96xf32>, tensor<1x8x8x64xf32>
 }
+
+// Gradients of LoRA factors are sums of outer products of rows, whichever side is the wide one.
+// CHECK-LABEL: func.func @factors
+// CHECK: kernel.contract outer a(%arg0 : tensor<77x96xf32>) weight(%arg1 : tensor<77x8xf32>) {maps = []} -> tensor<96x8xf32>
+// CHECK: kernel.contract outer a(%arg1 : tensor<77x8xf32>) weight(%arg0 : tensor<77x96xf32>) {maps = []} -> tensor<8x96xf32>
+// CHECK-NOT: kernel.reduce
+// CHECK: return
+func.func @factors(%dy: tensor<77x96xf32>, %u: tensor<77x8xf32>) -> (tensor<96x8xf32>, tensor<8x96xf32>) {
+  %0 = nn.matmul %dy, %u {transpose_a} : (tensor<77x96xf32>, tensor<77x8xf32>) -> tensor<96x8xf32>
+  %1 = nn.matmul %u, %dy {transpose_a} : (tensor<77x8xf32>, tensor<77x96xf32>) -> tensor<8x96xf32>
+  return %0, %1 : tensor<96x8xf32>, tensor<8x96xf32>
+}
