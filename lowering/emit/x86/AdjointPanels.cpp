@@ -6,6 +6,13 @@ using namespace mlir;
 
 namespace hb::x86 {
 
+Value termBlock(KernelBuilder &kb, const AdjointWeight &weight, Value term) {
+  if (weight.taps == 1)
+    return kb.add(weight.offset, kb.mul(kb.div(term, 16), weight.rowPanelStride()));
+  Value tap = kb.div(term, weight.rows), rowPanel = kb.div(kb.rem(term, weight.rows), 16);
+  return kb.add(weight.offset, kb.add(kb.mul(rowPanel, weight.rowPanelStride()), kb.mul(kb.sub(kb.i(weight.taps - 1), tap), weight.columns * 16)));
+}
+
 void turnPanels(KernelBuilder &kb, const AdjointWeight &weight, Value firstPanel, int panels, Value firstTerm, Value endTerm, Value target, int64_t held) {
   const int lanes = kb.lanes();
   const int64_t rowPanels = weight.rowPanels();
@@ -13,8 +20,7 @@ void turnPanels(KernelBuilder &kb, const AdjointWeight &weight, Value firstPanel
   auto blockOf = [&](Value term) { return kb.add(kb.mul(kb.div(term, weight.rows), rowPanels), kb.div(kb.rem(term, weight.rows), 16)); };
   kb.loop(blockOf(firstTerm), kb.add(blockOf(kb.sub(endTerm, kb.i(1))), 1), 1, [&](Value block) {
     Value tap = kb.div(block, rowPanels), rowPanel = kb.rem(block, rowPanels);
-    Value term = kb.sub(kb.add(kb.mul(tap, weight.rows), kb.mul(rowPanel, 16)), firstTerm);
-    Value from = kb.add(weight.offset, kb.add(kb.mul(rowPanel, weight.rowPanelStride()), kb.mul(kb.sub(kb.i(weight.taps - 1), tap), weight.columns * 16)));
+    Value start = kb.add(kb.mul(tap, weight.rows), kb.mul(rowPanel, 16)), term = kb.sub(start, firstTerm), from = termBlock(kb, weight, start);
     kb.loop(0, panels, 1, [&](Value panel) {
       Value column = kb.mul(kb.add(firstPanel, panel), 16), to = kb.mul(kb.add(kb.mul(panel, held), term), 16);
       for (int64_t columns = 0; columns < 16; columns += lanes)

@@ -18,6 +18,9 @@ struct AdjointWeight {
   static constexpr int64_t columnPanelStride = 16 * 16;
 };
 
+/// Where the run of 16 rows under one tap that a term belongs to starts, in elements from the weight's base.
+Value termBlock(KernelBuilder &kb, const AdjointWeight &weight, Value term);
+
 /// Writes terms [firstTerm, endTerm) of `panels` panels of 16 columns from `firstPanel` on to target[(panel · held + term − firstTerm) · 16 + lane]
 /// as f32, sixteen terms at once: up to 15 terms in front of the first and behind the last are written too.
 void turnPanels(KernelBuilder &kb, const AdjointWeight &weight, Value firstPanel, int panels, Value firstTerm, Value endTerm, Value target, int64_t held);

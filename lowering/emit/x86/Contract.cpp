@@ -49,6 +49,9 @@ private:
   /// Epilogue and store of a tile whose sums are in registers (`acc`) or, for `separate_`, in memory at `totals`.
   LogicalResult finishTile(Value row, int rows, Value unit, int units, std::optional<int64_t> knownColumn, const SmallVector<Value> &acc, Value totals);
   SmallVector<Value> rowOffsets(Value row, int rows);
+  /// With K in blocks: the sums so far of the tile that starts with `row`, and all of them as zeros.
+  Value totalsOf(Value row);
+  void clearTotals();
   SmallVector<Value> loraOffsets(Value row, int rows);
   void emitLoraRows(Value first, Value last, bool masked);
   /// `rows` rows behind `row` as dropout leaves them, in the drop stage.
@@ -263,12 +266,22 @@ void Contraction::widenPanels(Value firstPanel, int panels, Value firstTerm, Val
 
 void Contraction::fetchTurned(ProductSource &source, Value firstPanel, int panels, Value tile, Value shift) {
   const int64_t bytes = adjoint_->element.getIntOrFloatBitWidth() / 8, lines = panels * AdjointWeight::columnPanelStride * bytes / 64;
-  // Four lines of every block of 16 rows are a tile's; tiles behind the last line fetch what is there already.
-  Value start = kb_.add(adjoint_->offset, kb_.mul(firstPanel, AdjointWeight::columnPanelStride));
+  // Four lines of every run of 16 rows are a tile's; tiles behind the last line fetch what is there already.
+  Value start = kb_.mul(firstPanel, AdjointWeight::columnPanelStride);
   Value from = arith::SelectOp::create(kb_.b, kb_.loc, kb_.less(tile, kb_.i(lines / 4)), kb_.add(start, kb_.mul(tile, 4 * 64 / bytes)), start);
   source.ahead.weights = kb_.address(adjoint_->base, from, adjoint_->element);
-  source.ahead.blockBytes = adjoint_->rowPanelStride() * bytes;
-  source.ahead.shift = shift;
+  source.ahead.place = [this, bytes, shift](Value term) {
+    Value later = kb_.add(term, shift);
+    return kb_.add(kb_.mul(termBlock(kb_, *adjoint_, later), bytes), kb_.mul(kb_.div(kb_.rem(later, 16), reductionUnroll), 64));
+  };
+}
+
+Value Contraction::totalsOf(Value row) {
+  return kb_.address(scratchAt(tileBytes_), kb_.mul(kb_.div(kb_.sub(row, blockStart_), shape_.rows), tileBytes_ / 4), kb_.f32());
+}
+
+void Contraction::clearTotals() {
+  kb_.loop(0, totalsBytes_ / 4, kb_.lanes(), [&](Value at) { kb_.storeRaw(kb_.splat(0.0, kb_.lanes()), scratchAt(tileBytes_), at); });
 }
 
 void Contraction::dropRows(Value row, int rows) {
@@ -481,11 +494,10 @@ void Contraction::emitUnits(Value first, Value last, Value unit, int units, std:
 }
 
 void Contraction::emitUnitsInBlocks(Value first, Value last, Value unit, int units, std::optional<int64_t> knownColumn) {
-  const int lanes = kb_.lanes(), panels = units * (gated_ ? 2 : 1);
-  const int64_t chunks = reduction_->chunks(main_), tileFloats = tileBytes_ / 4, bytes = w_.element().getIntOrFloatBitWidth() / 8;
-  Value firstPanel = kb_.mul(unit, gated_ ? 2 : 1), totals = scratchAt(tileBytes_);
-  auto totalsOf = [&](Value row) { return kb_.address(totals, kb_.mul(kb_.div(kb_.sub(row, blockStart_), shape_.rows), tileFloats), kb_.f32()); };
-  kb_.loop(0, totalsBytes_ / 4, lanes, [&](Value at) { kb_.storeRaw(kb_.splat(0.0, lanes), totals, at); });
+  const int panels = units * (gated_ ? 2 : 1);
+  const int64_t chunks = reduction_->chunks(main_), bytes = w_.element().getIntOrFloatBitWidth() / 8;
+  Value firstPanel = kb_.mul(unit, gated_ ? 2 : 1);
+  clearTotals();
   kb_.loop(0, chunks, blockChunks_, [&](Value chunk) {
     Value end = kb_.min(kb_.add(chunk, blockChunks_), kb_.i(chunks)), term = reduction_->firstTerm(main_, chunk), endTerm = reduction_->firstTerm(main_, end);
     ProductSource source = main_;
@@ -506,7 +518,7 @@ void Contraction::emitUnitsInBlocks(Value first, Value last, Value unit, int uni
       ProductSource tileSource = source;
       if (!adjoint_)
         tileSource.ahead.weights = kb_.address(main_.b, from, main_.bElement);
-      else if (form_ == kernel::ContractForm::linear) {
+      else {
         // Behind the last block comes the first one of the next panels.
         Value more = kb_.less(end, kb_.i(chunks)), next = kb_.add(firstPanel, panels);
         fetchTurned(tileSource, arith::SelectOp::create(kb_.b, kb_.loc, more, firstPanel, next), panels, tile,

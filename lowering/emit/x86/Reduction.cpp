@@ -66,11 +66,7 @@ SmallVector<Value> Reduction::steps(const ProductSource &source, ArrayRef<Value>
         kb_.prefetch(ahead.rows, kb_.add(kb_.mul(k, rowBytes), line), kb_.b.getI8Type(), /*nearness=*/2);
     }
     if (ahead.weights && unroll == reductionUnroll) {
-      Value at = kb_.mul(k, 64 / reductionUnroll);
-      if (ahead.blockBytes) {
-        Value term = kb_.add(kb_.add(ahead.term, k), ahead.shift);
-        at = kb_.add(kb_.mul(kb_.div(term, 16), ahead.blockBytes), kb_.mul(kb_.div(kb_.rem(term, 16), reductionUnroll), 64));
-      }
+      Value at = ahead.place ? ahead.place(kb_.add(ahead.term, k)) : kb_.mul(k, 64 / reductionUnroll);
       kb_.prefetch(ahead.weights, at, kb_.b.getI8Type(), /*nearness=*/2);
     }
     for (int64_t u = 0; u < unroll; ++u) {
@@ -155,7 +151,7 @@ SmallVector<Value> Reduction::chunk(const ProductSource &source, ArrayRef<Value>
   Value length = equal ? kb_.i(plan.length) : kb_.min(kb_.i(plan.length), kb_.sub(kb_.i(source.length), k));
   Ahead ahead = source.ahead;
   ahead.term = term;
-  if (ahead.weights && !ahead.blockBytes)
+  if (ahead.weights && !ahead.place)
     ahead.weights = kb_.address(source.ahead.weights, kb_.mul(term, 64 / reductionUnroll), kb_.b.getI8Type());
   ahead.rowBytes = bytesOf(source.aElement);
   if (source.ahead.rows)

@@ -9,8 +9,7 @@ namespace hb::x86 {
 /// Addresses of data that is needed soon; the loop fetches from them into L2 while it computes. Null: nothing is fetched.
 struct Ahead {
   Value weights; ///< one line of 64 bytes per unrolled step
-  int64_t blockBytes = 0; ///< when set: the four lines of 16 steps are one run, and so far behind it comes that of the next 16
-  Value shift;            ///< terms that are added to the step's to know in which block it is
+  std::function<Value(Value)> place = nullptr; ///< when set: bytes from `weights` to the line of a term, which is not a line per step
   Value term;             ///< of the chain's first step (set by the reduction)
   Value rows;    ///< as many bytes per step as the tile's rows take in
   int64_t rowBytes = 4; ///< of one element of the rows

@@ -81,6 +81,9 @@ TEST(Adjoint, LongSums) {
   checkLinear(29, 13001, 48, Storage::F16);
   checkLinear(40, 14008, 70, Storage::F32);
   checkLinear(2, 9000, 33, Storage::BF16);
+  checkLinear(128, 5120, 640, Storage::F16);
+  checkLinear(128, 640, 5120, Storage::F16);
+  checkLinear(512, 320, 960, Storage::F16);
 }
 
 void checkConv(int64_t h, int64_t w, int64_t rows, int64_t columns, int64_t kh, int64_t kw, Storage storage) {
@@ -104,12 +107,14 @@ TEST(Adjoint, Conv2d) {
   for (Storage storage : {Storage::F32, Storage::F16})
     for (auto [h, w, rows, columns, kh, kw] : std::vector<std::array<int64_t, 6>>{{5, 6, 4, 20, 3, 3}, {10, 9, 33, 5, 3, 3}, {8, 8, 20, 16, 2, 3}, {12, 12, 48, 64, 3, 3}})
       checkConv(h, w, rows, columns, kh, kw, storage);
+  checkConv(6, 6, 1280, 640, 3, 3, Storage::F16);
+  checkConv(10, 10, 4, 320, 3, 3, Storage::F16);
   checkConv(7, 9, 1490, 35, 3, 3, Storage::F16); // blocks of K that begin and end under a tap
 }
 
 /// Planes of the adjoint are those of the product, transposed, the outer rows and columns of the 4 × 4 exchanged.
 TEST(Adjoint, Planes) {
-  for (auto [tiles, rows, columns] : std::vector<std::array<int64_t, 3>>{{9, 20, 17}, {300, 70, 48}, {2, 33, 100}}) {
+  for (auto [tiles, rows, columns] : std::vector<std::array<int64_t, 3>>{{9, 20, 17}, {300, 70, 48}, {2, 33, 100}, {128, 320, 320}, {128, 320, 960}}) {
     SCOPED_TRACE("tiles " + s(tiles) + ", weight " + s(rows) + "x" + s(columns));
     // From taps, so that the exchange is what reversed taps really give: U = G g Gᵀ.
     const double transform[4][3] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}};
