@@ -42,7 +42,7 @@ void turnPanels(KernelBuilder &kb, const AdjointWeight &weight, Value firstPanel
             square = transposeLanes(kb, square);
           }
           for (auto [row, values] : llvm::enumerate(square))
-            kb.storeRaw(values, target, kb.add(to, (rows + static_cast<int64_t>(row)) * 16 + columns));
+            kb.storeRaw(weight.factor ? kb.fmul(values, kb.broadcast(weight.factor, lanes)) : values, target, kb.add(to, (rows + static_cast<int64_t>(row)) * 16 + columns));
         }
     });
   });

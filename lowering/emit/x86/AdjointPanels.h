@@ -11,6 +11,7 @@ struct AdjointWeight {
   Value base, offset;
   Type element;
   int64_t rows = 0, columns = 0, taps = 1;
+  Value factor = nullptr; ///< when set: f32 by which all elements are multiplied
 
   int64_t rowPanels() const { return (rows + 15) / 16; }
   /// Elements from one panel of rows to the next, and from one of 16 columns to the next.

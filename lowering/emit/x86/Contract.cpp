@@ -588,12 +588,14 @@ LogicalResult Contraction::emitBody() {
     planeA_ = kb_.add(kb_.mul(plane, a_.strides[0]), a_.offset);
     planeY_ = kb_.add(kb_.mul(plane, y_.strides[0]), y_.offset);
     if (adjoint_) {
-      // Reversed taps exchange the first and the last of the four rows and columns of planes (the points 0 and infinity; 1 and -1 stay).
-      auto reversed = [&](Value index) {
-        Value inner = kb_.less(kb_.rem(kb_.add(index, 3), 4), kb_.i(2)); // 1 and 2 (as 0 and 1 of index - 1)
-        return arith::SelectOp::create(kb_.b, kb_.loc, inner, index, kb_.sub(kb_.i(3), index)).getResult();
-      };
-      Value stored = kb_.add(kb_.mul(reversed(kb_.div(plane, 4)), 4), reversed(kb_.rem(plane, 4)));
+      // Reversed taps exchange the first and the last of the four rows and columns of planes, the points 0 and infinity, whose rows of the
+      // transform are (-1, 0, 0) and (0, 0, 1), so that the sign changes with each exchange; 1 and -1 stay.
+      auto select = [&](Value condition, Value yes, Value no) { return arith::SelectOp::create(kb_.b, kb_.loc, condition, yes, no).getResult(); };
+      auto isInner = [&](Value index) { return kb_.less(kb_.rem(kb_.add(index, 3), 4), kb_.i(2)); }; // 1 and 2, as 0 and 1 of index - 1
+      auto reversed = [&](Value index) { return select(isInner(index), index, kb_.sub(kb_.i(3), index)); };
+      Value row = kb_.div(plane, 4), column = kb_.rem(plane, 4), stored = kb_.add(kb_.mul(reversed(row), 4), reversed(column));
+      Value one = kb_.f(1), minus = kb_.f(-1);
+      adjoint_->factor = kb_.fmul(select(isInner(row), one, minus), select(isInner(column), one, minus));
       adjoint_->offset = kb_.mul(stored, adjoint_->rowPanels() * adjoint_->rowPanelStride());
     } else {
       main_.bOffset = kb_.mul(plane, units_ * main_.panelStride());

@@ -112,12 +112,13 @@ TEST(Adjoint, Conv2d) {
   checkConv(7, 9, 1490, 35, 3, 3, Storage::F16); // blocks of K that begin and end under a tap
 }
 
-/// Planes of the adjoint are those of the product, transposed, the outer rows and columns of the 4 × 4 exchanged.
+/// Planes of the adjoint are those of the product, transposed, the outer rows and columns of the 4 × 4 exchanged,
+/// with the sign that the points' divisors give (as WinogradTest derives them).
 TEST(Adjoint, Planes) {
   for (auto [tiles, rows, columns] : std::vector<std::array<int64_t, 3>>{{9, 20, 17}, {300, 70, 48}, {2, 33, 100}, {128, 320, 320}, {128, 320, 960}}) {
     SCOPED_TRACE("tiles " + s(tiles) + ", weight " + s(rows) + "x" + s(columns));
     // From taps, so that the exchange is what reversed taps really give: U = G g Gᵀ.
-    const double transform[4][3] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}};
+    const double transform[4][3] = {{-1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}};
     std::vector<float> g(rows * columns * 9);
     fillRandom(g.data(), g.size(), 3);
     auto pack = [&](bool adjoint) {
