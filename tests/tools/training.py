@@ -4,6 +4,7 @@ go, byte by byte; the folder it leaves; a run that meets values that are not fin
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import struct
@@ -105,6 +106,15 @@ with Test(__doc__) as test:
         break
     test.check("some runs were killed", kills > 0)
     same(test, f"{kills} kills", "killed")
+
+    # A disk that is full in the middle of a checkpoint (a limit on file sizes stands for it): the earlier checkpoint stays, nothing half written does.
+    test.expect("half a run", test.run("hb-rt", *arguments(test, "full", "--train.max_train_steps", "2")), 0)
+    small = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+    test.expect("a full disk", test.run("hb-rt", *arguments(test, "full", "--resume", "latest"), preexec_fn=small), 1, "HB0901", "File too large")
+    left = sorted(os.listdir(test.path("full")))
+    test.check("the checkpoints before stay", [n for n in left if "checkpoint" in n] == ["checkpoint-1", "checkpoint-2"], left)
+    test.expect("resumed after a full disk", test.run("hb-rt", *arguments(test, "full", "--resume", "latest")), 0)
+    same(test, "a full disk", "full")
 
     poisoned = test.path("poisoned")
     shutil.copytree(test.path("one", "final"), poisoned)
