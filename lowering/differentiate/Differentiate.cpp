@@ -3,6 +3,7 @@
 #include "lowering/differentiate/Cotangents.h"
 #include "lowering/differentiate/Passes.h"
 
+#include "dialects/grad/Stage.h"
 #include "dialects/nn/GradientBuilder.h"
 
 using namespace mlir;
@@ -14,6 +15,11 @@ namespace hb {
 
 namespace {
 
+/// Marks what is built as backward work.
+struct MarkBackward : OpBuilder::Listener {
+  void notifyOperationInserted(Operation *op, OpBuilder::InsertPoint) override { op->setLoc(grad::withStage(op->getLoc(), grad::Stage::backward)); }
+};
+
 class Differentiate : public impl::HbDifferentiateBase<Differentiate> {
   LogicalResult expand(grad::VjpOp vjp) {
     Activity activity(vjp);
@@ -24,7 +30,9 @@ class Differentiate : public impl::HbDifferentiateBase<Differentiate> {
       message.attachNote(vjp.getLoc()) << "the gradient is asked for here";
       return failure();
     }
-    OpBuilder builder(vjp);
+    MarkBackward mark;
+    OpBuilder builder(vjp.getContext(), &mark);
+    builder.setInsertionPoint(vjp);
     Cotangents cotangents(builder);
     for (auto [value, cotangent] : llvm::zip(vjp.getOf(), vjp.getCotangents()))
       if (activity.isActive(value))

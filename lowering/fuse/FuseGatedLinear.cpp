@@ -1,4 +1,5 @@
 // GEGLU: matched from the product backwards, since a product of a slice and an activated slice is rare.
+#include "lowering/fuse/Gradients.h"
 #include "lowering/fuse/Passes.h"
 
 #include "mlir/IR/PatternMatch.h"
@@ -29,7 +30,7 @@ class FuseGatedLinear : public impl::HbFuseGatedLinearBase<FuseGatedLinear> {
     if (!activation->hasOneUse() || !u->hasOneUse() || !g->hasOneUse() || !u.getX().hasNUses(2))
       return false;
     // The gradient reads the halves before the gate: where one is asked for, they must be stored.
-    if (llvm::any_of(*product->getBlock(), llvm::IsaPred<grad::VjpOp>))
+    if (code_->contains(product))
       return false;
     Operation *source = u.getX().getDefiningOp();
     OpBuilder builder(product);
@@ -50,7 +51,10 @@ class FuseGatedLinear : public impl::HbFuseGatedLinearBase<FuseGatedLinear> {
     return true;
   }
 
+  std::optional<DifferentiatedCode> code_;
+
   void runOnOperation() override {
+    code_.emplace(getOperation());
     SmallVector<nn::BinaryOp> products;
     getOperation()->walk([&](nn::BinaryOp op) {
       if (op.getKind() == nn::BinaryKind::mul)

@@ -1,5 +1,6 @@
 // Stacks the weights of linears that share an input, and the adapter factors of those that have some. The candidates of one input are partitioned into groups (see the pass's
 // description), and each group becomes one op where its first member stood; weights have no operands and move freely.
+#include "lowering/fuse/Gradients.h"
 #include "lowering/fuse/Passes.h"
 
 using namespace mlir;
@@ -34,12 +35,12 @@ private:
     Value x, weight, bias, a, b, scale; ///< the last three null without an adapter
   };
 
-  static std::optional<Linear> linearOf(Operation *op) {
+  static std::optional<Linear> linearOf(Operation *op, DifferentiatedCode &code) {
     if (auto plain = dyn_cast<nn::LinearOp>(op))
       return Linear{op, plain.getX(), plain.getWeight(), plain.getBias(), {}, {}, {}};
     // The gradient rule is that of one adapted linear: where a gradient is asked for, they stay apart. So do those with dropout, whose
     // updates see different inputs.
-    if (auto lora = dyn_cast<nn::LoraLinearOp>(op); lora && !lora.getBlocks() && lora.getDrop().empty() && llvm::none_of(*op->getBlock(), llvm::IsaPred<grad::VjpOp>))
+    if (auto lora = dyn_cast<nn::LoraLinearOp>(op); lora && !lora.getBlocks() && lora.getDrop().empty() && !code.contains(op))
       return Linear{op, lora.getX(), lora.getWeight(), lora.getBias(), lora.getA(), lora.getB(), lora.getScale()};
     return std::nullopt;
   }
@@ -141,8 +142,9 @@ private:
   void runOnOperation() override {
     // Few inputs have more than one linear, so a list of groups per input, searched in order, is enough and deterministic.
     llvm::MapVector<Value, SmallVector<std::pair<Key, SmallVector<Linear>>>> inputs;
+    DifferentiatedCode code(getOperation());
     getOperation()->walk([&](Operation *op) {
-      std::optional<Linear> linear = linearOf(op);
+      std::optional<Linear> linear = linearOf(op, code);
       std::optional<Key> key = linear ? keyOf(*linear) : std::nullopt;
       if (!key)
         return;

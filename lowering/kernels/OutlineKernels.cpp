@@ -1,5 +1,6 @@
 // hb-outline-kernels: one kernel.def per distinct kernel op, launches in its place.
 #include "lowering/kernels/Cost.h"
+#include "lowering/kernels/Inplace.h"
 #include "lowering/kernels/MapBuilder.h"
 #include "lowering/kernels/Passes.h"
 #include "lowering/kernels/Source.h"
@@ -63,28 +64,6 @@ struct OutlineKernels : impl::HbOutlineKernelsBase<OutlineKernels> {
   }
 
 private:
-  /// Operand/result pairs that may be one buffer: each element is read just before the element in its place is written.
-  static ArrayAttr inplacePairs(Operation *op) {
-    Builder b(op->getContext());
-    SmallVector<Attribute> pairs;
-    auto add = [&](ValueRange inputs, ArrayAttr maps, unsigned first, DenseBoolArrayAttr zeroOutside) {
-      for (auto [i, input] : llvm::enumerate(inputs)) {
-        AffineMap map = cast<AffineMapAttr>(maps[i]).getValue();
-        if (input.getType() == op->getResult(0).getType() && isContiguous(input) && map.isIdentity() && !(zeroOutside && zeroOutside[i]))
-          pairs.push_back(b.getI64ArrayAttr({static_cast<int64_t>(first + i), 0}));
-      }
-    };
-    if (auto map = dyn_cast<kernel::MapOp>(op))
-      add(map.getInputs(), map.getMaps(), 0, map.getZeroOutsideAttr());
-    if (auto contract = dyn_cast<kernel::ContractOp>(op); contract && !contract.getExtras().empty())
-      add(contract.getExtras(), contract.getMaps(), contract.getExtras().getBeginOperandIndex(), {});
-    if (auto output = dyn_cast<kernel::WinogradOutputOp>(op); output && output.getInto())
-      pairs.push_back(b.getI64ArrayAttr({static_cast<int64_t>(output.getIntoMutable().begin()->getOperandNumber()), 0}));
-    else if (output && !output.getExtras().empty())
-      add(output.getExtras(), output.getMaps(), output.getExtras().getBeginOperandIndex(), {});
-    return pairs.empty() ? ArrayAttr() : b.getArrayAttr(pairs);
-  }
-
   kernel::DefOp define(Operation *op) {
     std::string family = op->getName().stripDialect().str();
     std::string name = family + "_" + std::to_string(counts_[family]++);
@@ -101,8 +80,11 @@ private:
     def->setAttr("flops", defs_.getI64IntegerAttr(kernelFlops(op)));
     def->setAttr("bytes", defs_.getI64IntegerAttr(kernelBytes(op)));
     def->setAttr("source", defs_.getStringAttr(sourceText(op->getLoc())));
-    if (ArrayAttr pairs = inplacePairs(op))
-      def->setAttr("inplace", pairs);
+    SmallVector<Attribute> pairs;
+    for (auto [operand, result] : inplacePairs(op))
+      pairs.push_back(defs_.getI64ArrayAttr({operand, result}));
+    if (!pairs.empty())
+      def->setAttr("inplace", defs_.getArrayAttr(pairs));
     // What earlier slabs wrote must be where this one writes.
     if (auto output = dyn_cast<kernel::WinogradOutputOp>(op); output && output.getInto())
       def->setAttr("tied", defs_.getI64IntegerAttr(output.getIntoMutable().begin()->getOperandNumber()));

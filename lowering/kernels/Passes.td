@@ -108,6 +108,95 @@ def HbFusePrologues : Pass<"hb-fuse-prologues", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::hb::kernel::KernelDialect"];
 }
 
+def HbSelectRecompute : Pass<"hb-select-recompute", "::mlir::func::FuncOp"> {
+  let summary = "under a memory budget, computes forward values again for the backward part instead of keeping them";
+  let description = [{
+    Without a budget (the option, or `nn.memory_budget` of the module) nothing changes, nor where everything may be kept. Else the forward part is cut
+    into segments at places where little is alive; in front of the gradient of a segment, what it reads is computed again from what was kept,
+    each kernel as late as possible, by copies that no other segment reads. Which values of a segment to keep is a minimum cut: keeping costs bytes times
+    a price, computing again costs the kernel's floating point operations and the bytes it moves. Sizes of segments and prices are tried until the cheapest choice whose
+    largest sum of live bytes fits is found. If none fits, the one that needs least is taken and the function says so (`kernel.over_budget`, in bytes).
+
+    A copy is the same kernel on the same bytes, so results do not change by a bit. The choice is made here, where kernels and the values
+    between them are known exactly, behind the last elimination of common subexpressions, which would merge copies with their originals; and in front of
+    `hb-select-winograd`, which treats both alike. What belongs to the backward part is known by locations (`fused<"backward">`, written by hb-differentiate);
+    copies are marked `fused<"recompute">`.
+
+    ```mlir
+    // Before.
+    module attributes {nn.memory_budget = 128 : i64} {
+      func.func @f(%x: tensor<16xf32>, %dz: tensor<16xf32>) -> (tensor<16xf32>, tensor<16xf32>) {
+        %h = kernel.map (%x : tensor<16xf32>) [affine_map<(d0) -> (15 - d0)>] -> tensor<16xf32> {
+        ^bb0(%a: f32):
+          %b = arith.addf %a, %a : f32
+          kernel.yield %b : f32
+        }
+        %u = kernel.map (%h : tensor<16xf32>) [affine_map<(d0) -> (15 - d0)>] -> tensor<16xf32> {
+        ^bb0(%a: f32):
+          %b = arith.mulf %a, %a : f32
+          kernel.yield %b : f32
+        }
+        %v = kernel.map (%u : tensor<16xf32>) [affine_map<(d0) -> (15 - d0)>] -> tensor<16xf32> {
+        ^bb0(%a: f32):
+          %b = arith.addf %a, %a : f32
+          kernel.yield %b : f32
+        }
+        %z = kernel.map (%v : tensor<16xf32>) [affine_map<(d0) -> (15 - d0)>] -> tensor<16xf32> {
+        ^bb0(%a: f32):
+          %b = arith.mulf %a, %a : f32
+          kernel.yield %b : f32
+        }
+        %dx = kernel.map (%h, %dz : tensor<16xf32>, tensor<16xf32>) [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] -> tensor<16xf32> {
+        ^bb0(%a: f32, %b: f32):
+          %c = arith.mulf %a, %b : f32
+          kernel.yield %c : f32
+        } loc(fused<"backward">["f"])
+        return %z, %dx : tensor<16xf32>, tensor<16xf32>
+      }
+    }
+    // After.
+    module attributes {nn.memory_budget = 128 : i64} {
+      func.func @f(%x: tensor<16xf32>, %dz: tensor<16xf32>) -> (tensor<16xf32>, tensor<16xf32>) attributes {kernel.recomputed = [{bytes = 64 : i64, flops = 16 : i64, from = "map", launches = 1 : i64, source = "…", to = "map"} ]} {
+        %h = kernel.map (%x : tensor<16xf32>) [affine_map<(d0) -> (15 - d0)>] -> tensor<16xf32> {
+        ^bb0(%a: f32):
+          %b = arith.addf %a, %a : f32
+          kernel.yield %b : f32
+        }
+        %u = kernel.map (%h : tensor<16xf32>) [affine_map<(d0) -> (15 - d0)>] -> tensor<16xf32> {
+        ^bb0(%a: f32):
+          %b = arith.mulf %a, %a : f32
+          kernel.yield %b : f32
+        }
+        %v = kernel.map (%u : tensor<16xf32>) [affine_map<(d0) -> (15 - d0)>] -> tensor<16xf32> {
+        ^bb0(%a: f32):
+          %b = arith.addf %a, %a : f32
+          kernel.yield %b : f32
+        }
+        %z = kernel.map (%v : tensor<16xf32>) [affine_map<(d0) -> (15 - d0)>] -> tensor<16xf32> {
+        ^bb0(%a: f32):
+          %b = arith.mulf %a, %a : f32
+          kernel.yield %b : f32
+        }
+        %again = kernel.map (%x : tensor<16xf32>) [affine_map<(d0) -> (15 - d0)>] -> tensor<16xf32> {
+        ^bb0(%a: f32):
+          %b = arith.addf %a, %a : f32
+          kernel.yield %b : f32
+        }
+        %dx = kernel.map (%again, %dz : tensor<16xf32>, tensor<16xf32>) [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] -> tensor<16xf32> {
+        ^bb0(%a: f32, %b: f32):
+          %c = arith.mulf %a, %b : f32
+          kernel.yield %c : f32
+        }
+        return %z, %dx : tensor<16xf32>, tensor<16xf32>
+      }
+    }
+    ```
+  }];
+  let options = [Option<"budget", "budget", "int64_t", "0", "bytes of arena and packed weights together; 0: what the module says">];
+  let statistics = [Statistic<"recomputed", "recomputed", "kernels that are launched once more">];
+  let dependentDialects = ["::hb::kernel::KernelDialect"];
+}
+
 def HbSelectWinograd : Pass<"hb-select-winograd", "::mlir::func::FuncOp"> {
   let summary = "computes 3x3 convolutions of enough channels by Winograd's method";
   let description = [{

@@ -12,6 +12,7 @@ void buildKernelsPhase(OpPassManager &passes, const KernelsOptions &options) {
   passes.addNestedPass<func::FuncOp>(createHbFuseEpilogues());
   passes.addNestedPass<func::FuncOp>(createCSEPass()); // scalar regions repeat what their parts had in common
   passes.addNestedPass<func::FuncOp>(createHbFusePrologues());
+  passes.addNestedPass<func::FuncOp>(createHbSelectRecompute());
   if (options.winograd)
     passes.addNestedPass<func::FuncOp>(createHbSelectWinograd());
   passes.addNestedPass<func::FuncOp>(createHbNarrowStorage());

@@ -2,6 +2,7 @@
 // for Convolutional Neural Networks").
 #include "lowering/kernels/FastMath.h"
 #include "lowering/kernels/MapBuilder.h"
+#include "lowering/MemoryBudget.h"
 #include "lowering/kernels/Passes.h"
 
 #include "mlir/IR/IRMapping.h"
@@ -31,6 +32,8 @@ struct SelectWinograd : impl::HbSelectWinogradBase<SelectWinograd> {
   using HbSelectWinogradBase::HbSelectWinogradBase;
 
   void runOnOperation() override {
+    if (getOperation()->getParentOfType<ModuleOp>()->hasAttr(kDirectConvolutionsAttribute))
+      return;
     for (auto &known : planes_)
       known.clear();
     large_ = largeTiles || allowsFastMath(getOperation()->getParentOfType<ModuleOp>());

@@ -73,7 +73,7 @@ json programJson(plan::ProgramOp program, const llvm::StringMap<int64_t> &kernel
           {"inputs", signatureJson(program.getInputs())},
           {"outputs", signatureJson(program.getOutputs())},
           {"stats",
-           {{"ops", integer("ops")}, {"launches", integer("launches")}, {"flops_forward", integer("flops")}, {"flops_backward", 0}, {"flops_recompute", 0}}},
+           {{"ops", integer("ops")}, {"launches", integer("launches")}, {"flops_forward", integer("flops")}, {"flops_backward", integer("flops_backward")}, {"flops_recompute", integer("flops_recompute")}}},
           {"commands", commandsJson(program.getBody().front(), kernels)}};
 }
 

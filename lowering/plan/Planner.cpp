@@ -1,7 +1,9 @@
 #include "lowering/plan/Planner.h"
 
+#include "dialects/grad/Stage.h"
 #include "lowering/kernels/Cost.h"
 #include "lowering/kernels/MapBuilder.h"
+#include "lowering/MemoryBudget.h"
 #include "lowering/kernels/Source.h"
 
 using namespace mlir;
@@ -239,7 +241,7 @@ void Planner::emitBlock(OpBuilder &b, mlir::Block &block) {
       launches_ += factor_;
       if (kernel::DefOp def = kernels_.lookup(launch.getKernel()))
         if (auto flops = def->getAttrOfType<IntegerAttr>("flops"))
-          flops_ += factor_ * flops.getInt();
+          flops_[static_cast<size_t>(grad::stageOf(op.getLoc()))] += factor_ * flops.getInt();
     } else if (auto repeat = dyn_cast<nn::RepeatOp>(op)) {
       mlir::Block &body = repeat.getBody().front();
       for (auto [i, init] : llvm::enumerate(repeat.getInits()))
@@ -299,6 +301,71 @@ ArrayAttr Planner::largest(Builder &b, const Peak &peak) {
   return b.getArrayAttr(entries);
 }
 
+void Planner::countStages(plan::ProgramOp program) {
+  using grad::Stage;
+  Builder b(func_.getContext());
+  auto set = [&](StringRef name, int64_t value) { // absent is 0
+    if (value)
+      program->setAttr(name, b.getI64IntegerAttr(value));
+  };
+  program->setAttr("flops", b.getI64IntegerAttr(flops_[0]));
+  set("flops_backward", flops_[1]);
+  set("flops_recompute", flops_[2]);
+  // Kept: a value of the arena that a forward launch leaves and one of another stage reads.
+  struct Saved {
+    Location where;
+    std::string name;
+    int64_t bytes;
+  };
+  SmallVector<Saved> saved;
+  int64_t savedBytes = 0, againBytes = 0;
+  auto stage = [](Operation *op) { return grad::stageOf(op->getLoc()); };
+  auto isReadLater = [&](Value value) {
+    SmallVector<Value> todo = {value};
+    while (!todo.empty()) {
+      Value next = todo.pop_back_val();
+      for (Operation *user : next.getUsers()) {
+        if (auto view = dyn_cast<kernel::ViewOp>(user))
+          todo.push_back(view.getResult());
+        else if (tiedOperand(user) == next)
+          todo.push_back(user->getResult(0));
+        if (isa<kernel::LaunchOp>(user) && stage(user) != Stage::forward)
+          return true;
+      }
+    }
+    return false;
+  };
+  for (Operation &op : func_.getBody().front()) {
+    if (!isa<kernel::LaunchOp, nn::RepeatOp>(op))
+      continue;
+    for (Value result : op.getResults()) {
+      if (homes_[root(result)].block < 0 || (root(result) != result && !isa<nn::RepeatOp>(op)))
+        continue;
+      if (stage(&op) == Stage::recompute)
+        againBytes += valueBytes(result);
+      if (stage(&op) != Stage::forward || !isReadLater(result))
+        continue;
+      savedBytes += valueBytes(result);
+      std::string name = modulePath(op.getLoc());
+      if (auto launch = dyn_cast<kernel::LaunchOp>(op); launch && name.empty())
+        name = launch.getKernel().str();
+      saved.push_back({op.getLoc(), name.empty() ? "carried value" : name, valueBytes(result)});
+    }
+  }
+  set("saved_bytes", savedBytes);
+  set("recomputed_bytes", againBytes);
+  llvm::stable_sort(saved, [](const Saved &x, const Saved &y) { return x.bytes > y.bytes; });
+  SmallVector<Attribute> entries;
+  for (const Saved &value : saved)
+    entries.push_back(b.getDictionaryAttr({b.getNamedAttr("name", b.getStringAttr(value.name)), b.getNamedAttr("bytes", b.getI64IntegerAttr(value.bytes)),
+                                           b.getNamedAttr("source", b.getStringAttr(sourceText(value.where)))}));
+  if (!entries.empty())
+    program->setAttr("saved", b.getArrayAttr(entries));
+  for (StringRef name : {StringRef(kRecomputedAttribute), StringRef(kUnfitAttribute)})
+    if (Attribute attribute = func_->getAttr(name))
+      program->setAttr(name, attribute);
+}
+
 bool Planner::run(OpBuilder &b) {
   mlir::Block &body = func_.getBody().front();
   number(body);
@@ -321,7 +388,7 @@ bool Planner::run(OpBuilder &b) {
   program->setAttr("largest", largest(b, peak));
   program->setAttr("ops", func_->hasAttr("kernel.ops") ? func_->getAttr("kernel.ops") : b.getI64IntegerAttr(0));
   program->setAttr("launches", b.getI64IntegerAttr(launches_));
-  program->setAttr("flops", b.getI64IntegerAttr(flops_));
+  countStages(program);
   return true;
 }
 

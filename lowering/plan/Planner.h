@@ -52,6 +52,8 @@ private:
   int64_t valueNumber(mlir::Value value);
   mlir::ArrayAttr signature(bool inputs);
   mlir::ArrayAttr largest(mlir::Builder &builder, const Peak &peak);
+  /// What a gradient costs: FLOPs by stage, forward values that are kept for it, what is computed again.
+  void countStages(plan::ProgramOp program);
 
   mlir::func::FuncOp func_;
   Tables &tables_;
@@ -66,7 +68,8 @@ private:
   std::vector<std::pair<mlir::Location, std::string>> owners_; ///< of blocks: for the report
   std::vector<bool> fixed_;                                    ///< of blocks: loop places are never taken over
   llvm::DenseMap<mlir::Operation *, llvm::SmallVector<int>> stages_; ///< blocks for carried values that swap, by loop
-  int64_t launches_ = 0, flops_ = 0;
+  int64_t launches_ = 0;
+  std::array<int64_t, 3> flops_ = {}; ///< by grad::Stage
   int64_t factor_ = 1; ///< iterations of the fixed loops around the command being emitted
 };
 

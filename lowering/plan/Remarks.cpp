@@ -3,6 +3,7 @@
 #include "dialects/kernel/Kernel.h"
 #include "dialects/plan/Plan.h"
 #include "lowering/kernels/FastMath.h"
+#include "lowering/MemoryBudget.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -113,6 +114,14 @@ std::vector<Remark> describeKernels(ModuleOp module) {
     int64_t count = launches.lookup(def.getSymName());
     remarks.push_back({source ? source.str() : "", llvm::formatv("{0}: {1}{2}", def.getSymName(), text, count == 1 ? "" : llvm::formatv("; used {0} times", count).str()).str()});
   }
+  for (auto program : module.getOps<plan::ProgramOp>())
+    if (auto regions = program->getAttrOfType<ArrayAttr>(kRecomputedAttribute))
+      for (auto region : regions.getAsRange<DictionaryAttr>()) {
+        auto text = [&](StringRef name) { return region.getAs<StringAttr>(name).getValue(); };
+        auto number = [&](StringRef name) { return region.getAs<IntegerAttr>(name).getInt(); };
+        remarks.push_back({text("source").str(), llvm::formatv("{0}: from {1} to {2}, {3} kernels run again in front of their gradients ({4} floating point operations), so that {5} bytes need not be kept",
+                                                               program.getSymName(), text("from"), text("to"), number("launches"), number("flops"), number("bytes")).str()});
+      }
   for (auto program : module.getOps<plan::ProgramOp>())
     remarks.push_back({program.getSymName().str(), llvm::formatv("needs {0} bytes of working memory; the largest sum of values alive at one time is {1} bytes", program.getArenaBytes(), program.getLowerBound()).str()});
   return remarks;

@@ -26,32 +26,41 @@ static int64_t weightBytes(DictionaryAttr weight) {
   return tensorBytes(type);
 }
 
+int64_t weightBytes(plan::ProgramOp program) {
+  auto weights = program->getParentOfType<ModuleOp>()->getAttrOfType<ArrayAttr>("plan.weights");
+  std::set<int64_t> used;
+  program.walk([&](plan::LaunchOp launch) {
+    for (auto binding : launch.getBindings())
+      if (auto weight = dyn_cast<plan::WeightAttr>(binding))
+        used.insert(weight.getIndex());
+  });
+  int64_t bytes = 0;
+  for (int64_t index : used)
+    bytes += weightBytes(cast<DictionaryAttr>(weights[index]));
+  return bytes;
+}
+
+/// An attribute of {name, bytes, source} entries.
+static json tensorList(Operation *op, StringRef name) {
+  json list = json::array();
+  if (auto entries = op->getAttrOfType<ArrayAttr>(name))
+    for (auto entry : entries.getAsRange<DictionaryAttr>())
+      list.push_back({{"name", entry.getAs<StringAttr>("name").str()},
+                      {"bytes", entry.getAs<IntegerAttr>("bytes").getInt()},
+                      {"source", entry.getAs<StringAttr>("source").str()}});
+  return list;
+}
+
 json memoryReport(ModuleOp module) {
   json report = json::object();
-  auto weights = module->getAttrOfType<ArrayAttr>("plan.weights");
-  for (auto program : module.getOps<plan::ProgramOp>()) {
-    std::set<int64_t> used;
-    program.walk([&](plan::LaunchOp launch) {
-      for (auto binding : launch.getBindings())
-        if (auto weight = dyn_cast<plan::WeightAttr>(binding))
-          used.insert(weight.getIndex());
-    });
-    int64_t bytes = 0;
-    for (int64_t index : used)
-      bytes += weightBytes(cast<DictionaryAttr>(weights[index]));
-    json largest = json::array();
-    if (auto entries = program->getAttrOfType<ArrayAttr>("largest"))
-      for (auto entry : entries.getAsRange<DictionaryAttr>())
-        largest.push_back({{"name", entry.getAs<StringAttr>("name").str()},
-                           {"bytes", entry.getAs<IntegerAttr>("bytes").getInt()},
-                           {"source", entry.getAs<StringAttr>("source").str()}});
+  for (auto program : module.getOps<plan::ProgramOp>())
     report[program.getSymName().str()] = {{"peak_bytes", program.getArenaBytes()},
                                           {"lower_bound_bytes", program.getLowerBound()},
-                                          {"weights_bytes", bytes},
-                                          {"saved_bytes", 0},
-                                          {"recomputed_bytes", 0},
-                                          {"largest", std::move(largest)}};
-  }
+                                          {"weights_bytes", weightBytes(program)},
+                                          {"saved_bytes", integer(program, "saved_bytes")},
+                                          {"recomputed_bytes", integer(program, "recomputed_bytes")},
+                                          {"largest", tensorList(program, "largest")},
+                                          {"saved", tensorList(program, "saved")}};
   return report;
 }
 
@@ -82,8 +91,8 @@ json statsReport(ModuleOp module, llvm::ArrayRef<CodeBlob> code) {
                                           {"kernels", kernels.size()},
                                           {"launches", integer(program, "launches")},
                                           {"flops_forward", integer(program, "flops")},
-                                          {"flops_backward", 0},
-                                          {"flops_recompute", 0},
+                                          {"flops_backward", integer(program, "flops_backward")},
+                                          {"flops_recompute", integer(program, "flops_recompute")},
                                           {"code_bytes", code.empty() ? size_t(0) : code.front().object.size()},
                                           {"math", allowsFastMath(module) ? "fast" : "strict"},
                                           {"fast_math_kernels", std::move(fastKernels)}};

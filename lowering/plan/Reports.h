@@ -1,6 +1,7 @@
 // What a planned module needs and does, as JSON: `hbc compile --memory-report=json` and `--stats=json`.
 #pragma once
 
+#include "dialects/plan/Plan.h"
 #include "lowering/emit/CodeBlob.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/ArrayRef.h"
@@ -12,8 +13,11 @@
 
 namespace hb {
 
+/// Bytes of the weights that a program reads, as packed.
+int64_t weightBytes(plan::ProgramOp program);
+
 /// Per entry: peak_bytes, lower_bound_bytes, weights_bytes (of the weights this entry reads, as packed), saved_bytes,
-/// recomputed_bytes, largest (what is alive at the peak). Needs a module after the plan phase.
+/// recomputed_bytes, largest (what is alive at the peak), saved (what is kept for the gradient, largest first). Needs a module after the plan phase.
 nlohmann::json memoryReport(mlir::ModuleOp module);
 
 /// Which kernels round more coarsely than `--math strict` would.

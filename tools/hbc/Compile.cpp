@@ -7,6 +7,7 @@
 #include "lowering/Dump.h"
 #include "lowering/Pipeline.h"
 #include "lowering/kernels/FastMath.h"
+#include "lowering/MemoryBudget.h"
 #include "lowering/kernels/NarrowStorage.h"
 #include "lowering/package/ModelFacts.h"
 #include "lowering/plan/Reports.h"
@@ -22,6 +23,7 @@
 #include "llvm/Support/raw_ostream.h"
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <iostream>
 #include <utility>
@@ -69,8 +71,6 @@ void requireSupported(const CompileOptions &options) {
   for (const std::string &entry : options.model.import.entries)
     if (options.model.import.dtype != "f32" && (entry.ends_with("_vjp") || entry.ends_with("_and_grad")))
       refuse("--dtype with --entry", options.model.import.dtype + " with " + entry);
-  if (!options.memoryBudget.empty())
-    refuse("--memory-budget", options.memoryBudget);
 }
 
 /// `generate` runs the encoders too: they are compiled with it, under the names import gives them.
@@ -115,6 +115,20 @@ void storeAs(mlir::ModuleOp module, const std::string &dtype, const std::vector<
     module->setAttr(kWideScopesAttribute, b.getArrayAttr(wide));
 }
 
+/// "20GiB", "500 MB", "1.5GiB": a number of bytes.
+int64_t parseBytes(const std::string &flag, const std::string &text) {
+  static constexpr std::pair<const char *, double> kUnits[] = {{"", 1},          {"B", 1},           {"KB", 1e3},       {"MB", 1e6},      {"GB", 1e9},  {"TB", 1e12},
+                                                               {"KiB", 0x1p10}, {"MiB", 0x1p20}, {"GiB", 0x1p30}, {"TiB", 0x1p40}};
+  double number = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  std::string unit(end, text.data() + text.size() - end);
+  unit.erase(0, unit.find_first_not_of(' '));
+  for (auto [name, factor] : kUnits)
+    if (error == std::errc() && unit == name && number * factor >= 1 && number * factor < 0x1p62)
+      return static_cast<int64_t>(number * factor);
+  throw Error(717, flag, "a number of bytes, with or without one of KB MB GB TB KiB MiB GiB TiB", printable(text), "write it as in --memory-budget 20GiB");
+}
+
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 int compile(CompileOptions &options) {
@@ -129,6 +143,7 @@ int compile(CompileOptions &options) {
   if (!options.stopAfter.empty() && std::find(phases.begin(), phases.end(), options.stopAfter) == phases.end())
     throw Error(714, "--stop-after", llvm::join(phases, ", "), options.stopAfter, "");
   ImportOptions &import = options.model.import;
+  const int64_t budget = options.memoryBudget.empty() ? 0 : parseBytes("--memory-budget", options.memoryBudget);
   addEncoders(import);
   mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
   DiagnosticSink sink;
@@ -141,6 +156,8 @@ int compile(CompileOptions &options) {
   PackageInfo info = modelFacts(*module, options.arguments, import.loraTargets);
   if (mlir::SymbolTable::lookupSymbolIn(*module, "hummingbird_loss_and_grad"))
     info.training = trainingFacts(import);
+  if (!options.memoryBudget.empty())
+    (*module)->setAttr(kBudgetAttribute, mlir::Builder(&context).getI64IntegerAttr(budget));
   if (dtype != "f32")
     storeAs(*module, dtype, info.scopes);
   if (info.modelKind == "pipeline")
@@ -161,6 +178,8 @@ int compile(CompileOptions &options) {
   }
   if (options.output.empty())
     throw Error(715, "hbc compile", "-o OUT.hbm", "no output", "");
+  if (!options.memoryBudget.empty())
+    printBudget(*module, budget);
   if (options.math == "fast")
     printFastMath(*module);
   if (!options.remarks.empty())
@@ -187,7 +206,7 @@ void addCompile(CLI::App &app, Action &action) {
   command->add_option("--target", options->targets, "x86-64[,cpu=NAME], cuda:sm_80, vulkan1.3 (repeatable)")->allow_extra_args(false);
   options->model.add(*command);
   command->add_option("--math", options->math, "strict or fast")->check(CLI::IsMember({"strict", "fast"}));
-  command->add_option("--memory-budget", options->memoryBudget, "e.g. 20GiB: recompute until the plan fits");
+  command->add_option("--memory-budget", options->memoryBudget, "e.g. 20GiB: recompute until arena and packed weights of every entry fit, or fail and say by how much");
   command->add_option("--stop-after", options->stopAfter, "print the program after this phase");
   command->add_option("--dump-intermediates", options->dumpFolder, "write the program after every phase into this folder");
   command->add_option("--time-report", options->timeReport, "[=json] where the time went")->expected(0, 1)->default_str("text");

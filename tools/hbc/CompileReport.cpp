@@ -1,5 +1,6 @@
 #include "tools/hbc/CompileReport.h"
 
+#include "lowering/MemoryBudget.h"
 #include "lowering/plan/Remarks.h"
 #include "lowering/plan/Reports.h"
 #include "runtime/base/Error.h"
@@ -60,6 +61,24 @@ void printFastMath(mlir::ModuleOp planned) {
     for (const std::string &name : names)
       list += (list.empty() ? "" : ", ") + name;
     std::fprintf(stderr, "note: --math fast: %zu of %zu kernels make use of it, by %s: %s\n", names.size(), report.kernels, use.c_str(), list.c_str());
+  }
+}
+
+void printBudget(mlir::ModuleOp planned, int64_t budget) {
+  if (planned->hasAttr(kSharedWeightsAttribute))
+    std::fprintf(stderr, "note: --memory-budget: what runs without a gradient is not fused further than what runs with one, so that both read the same packed weights\n");
+  if (planned->hasAttr(kDirectConvolutionsAttribute))
+    std::fprintf(stderr, "note: --memory-budget: 3x3 convolutions are computed directly, more slowly and with other rounding, because Winograd's transformed weights would not fit\n");
+  nlohmann::json memory = memoryReport(planned), stats = statsReport(planned, {});
+  for (auto &[entry, numbers] : memory.items()) {
+    const int64_t arena = numbers["peak_bytes"], weights = numbers["weights_bytes"], again = stats[entry]["flops_recompute"];
+    const double all = stats[entry]["flops_forward"].get<double>() + stats[entry]["flops_backward"].get<double>();
+    if (again)
+      std::fprintf(stderr, "note: --memory-budget: %s needs %lld of %lld bytes; for that, %.1f %% of its floating point operations are done once more\n", entry.c_str(),
+                   static_cast<long long>(arena + weights), static_cast<long long>(budget), 100.0 * static_cast<double>(again) / all);
+    else
+      std::fprintf(stderr, "note: --memory-budget: %s needs %lld of %lld bytes; nothing is computed again\n", entry.c_str(), static_cast<long long>(arena + weights),
+                   static_cast<long long>(budget));
   }
 }
 

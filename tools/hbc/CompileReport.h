@@ -16,6 +16,10 @@ void printRemarks(mlir::ModuleOp planned, const std::string &pattern);
 
 /// Prints on stderr which kernels make use of `--math fast` and how; or that none does.
 void printFastMath(mlir::ModuleOp planned);
+
+/// Prints on stderr how each entry meets its `--memory-budget`, and what that costs.
+void printBudget(mlir::ModuleOp planned, int64_t budget);
+
 /// Prints a report on stdout: one JSON object for `json`, an indented text for `text`.
 void printReport(const nlohmann::json &report, const std::string &form);
 
