@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Writes an SDXL pipeline folder and a BLIP-2 folder at published size whose weights are holes: whole headers, files that occupy no disk.
 
-    python3 tests/parity/hollow.py OUT      # OUT/pipeline, OUT/blip2
+    python3 tests/parity/hollow.py OUT               # OUT/pipeline, OUT/blip2
+    python3 tests/parity/hollow.py OUT --random      # 15 GB of random weights, to run the programs (needs numpy)
 
-hbc reads headers only, so the full-size programs can be compiled anywhere; where they are run, every weight is 0. Sizes are the published ones:
+hbc reads headers only, so the full-size programs can be compiled anywhere; without --random every weight is 0. Sizes are the published ones:
 stabilityai/stable-diffusion-xl-base-1.0, CLIP ViT-bigG (whose projection gives the pooled condition) and Salesforce/blip2-itm-vit-g.
 """
 import argparse
+import glob
 import json
 import math
 import os
@@ -71,14 +73,39 @@ def write_hollow(folder, config, file, dtype="F16", size=2):
     return len(header), at
 
 
+def fill(path):
+    """Normal weights over the root of their fan-in, so that activations keep their size; gains of norms are 1, biases 0."""
+    import numpy as np
+    rng = np.random.default_rng(0)
+    with open(path, "r+b") as f:
+        size = struct.unpack("<Q", f.read(8))[0]
+        header = json.loads(f.read(size))
+        for name, tensor in header.items():
+            shape, (begin, end) = tensor["shape"], tensor["data_offsets"]
+            f.seek(8 + size + begin)
+            if len(shape) < 2:
+                f.write(np.full(shape, name.endswith("weight"), np.float16).tobytes())
+                continue
+            left, deviation = (end - begin) // 2, math.prod(shape[1:]) ** -0.5
+            while left:
+                count = min(left, 1 << 24)
+                f.write((rng.standard_normal(count, np.float32) * np.float32(deviation)).astype(np.float16).tobytes())
+                left -= count
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out")
-    out = parser.parse_args().out
+    parser.add_argument("--random", action="store_true", help="random weights instead of holes")
+    args = parser.parse_args()
+    out = args.out
     for name, config in COMPONENTS.items():
         file = "diffusion_pytorch_model.safetensors" if "_class_name" in config else "model.safetensors"
         print(name, "%d tensors, %d bytes" % write_hollow(f"{out}/pipeline/{name}", config, file))
     print("blip2", "%d tensors, %d bytes" % write_hollow(f"{out}/blip2", BLIP2, "model.safetensors"))
+    if args.random:
+        for path in sorted(glob.glob(f"{out}/*/*.safetensors") + glob.glob(f"{out}/*/*/*.safetensors")):
+            fill(path)
     write_json(f"{out}/pipeline/model_index.json", INDEX)
     # What has no weights is the shipped checkpoint's: tokenizers, preprocessing, the noise schedule (SDXL's own).
     for part in ("scheduler", "tokenizer", "tokenizer_2", "feature_extractor"):

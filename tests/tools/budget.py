@@ -133,7 +133,10 @@ def check_training(test):
     run(test, "tight.hbm", TRAIN, 2, "--adapter", test.path("adapter.safetensors"))
     got = read_safetensors(outputs)
     far = [relative_l2(got[name], values[name]) for name in ("image", "latents", "loss")]
-    test.check("tight: the same numbers but for rounding", max(far) < 1e-5, far)
+    gradients = sorted(name for name in values if name.startswith("grad."))
+    together = lambda tensors: np.concatenate([tensors[name].ravel() for name in gradients])
+    far.append(relative_l2(together(got), together(values)))
+    test.check("tight: the same numbers but for rounding", gradients and max(far) < 1e-5, far)
 
 
 with Test(__doc__) as test:

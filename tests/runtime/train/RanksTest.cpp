@@ -180,11 +180,13 @@ TEST(Ranks, MustAgree) {
 
 TEST(Ranks, ACheckpointAtAnyMoment) {
   // Another thread asks in the middle of batches; whatever it gets continues to the same end.
-  ToyRun whole;
+  const std::vector<ConfigOverride> constant = {{"optimizer.lr_scheduler", "constant"}}; // cosine's rates would follow the shorter run's length
+  ToyRun whole(constant);
   ToyStep step;
   whole.trainer(step).run();
-  ToyRun run;
+  ToyRun run(constant);
   run.config.checkpoint.checkpointingSteps = 1000;
+  run.config.train.maxTrainSteps = 11; // so that the last step's checkpoint is another one
   {
     ToyStep slow;
     slow.afterRun = [] { std::this_thread::sleep_for(std::chrono::milliseconds(2)); };
@@ -195,7 +197,6 @@ TEST(Ranks, ACheckpointAtAnyMoment) {
       EXPECT_GE(saved, 0);
       EXPECT_LT(saved, 12);
     });
-    run.config.train.maxTrainSteps = 11; // so that the last step's checkpoint is another one
     trainer.run();
     other.join();
   }
