@@ -135,8 +135,9 @@ def check_training(test):
     far = [relative_l2(got[name], values[name]) for name in ("image", "latents", "loss")]
     gradients = sorted(name for name in values if name.startswith("grad."))
     together = lambda tensors: np.concatenate([tensors[name].ravel() for name in gradients])
-    far.append(relative_l2(together(got), together(values)))
-    test.check("tight: the same numbers but for rounding", gradients and max(far) < 1e-5, far)
+    # Two steps, guidance and the decoder amplify the other rounding on the way back: 1.2e-5 when written; a sign that was wrong gave 0.73.
+    back = relative_l2(together(got), together(values))
+    test.check("tight: the same numbers but for rounding", gradients and max(far) < 1e-5 and back < 1e-4, far + [back])
 
 
 with Test(__doc__) as test:
