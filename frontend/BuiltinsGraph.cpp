@@ -235,13 +235,18 @@ Value dropout(Call &call) {
   return TensorValue{nn::DropoutOp::create(a.e.builder, a.location(), x.getType(), x, drop)};
 }
 
-/// without_adapters(network): the network, which reads no adapter factors where it is called by this value.
-Value withoutAdapters(Call &call) {
-  Arguments a(call);
+/// The first argument, a network, as a value of its own that can be called in another way.
+Instance &viewOfNetwork(Arguments &a) {
   auto *instance = a.value(0).as<Instance *>();
   if (!instance)
     a.e.wrongKind(a.value(0), a.span(0), "a module instance", a.what(0));
-  Instance &view = a.e.viewOf(**instance);
+  return a.e.viewOf(**instance);
+}
+
+/// without_adapters(network): the network, which reads no adapter factors where it is called by this value.
+Value withoutAdapters(Call &call) {
+  Arguments a(call);
+  Instance &view = viewOfNetwork(a);
   view.withoutAdapters = true;
   return &view;
 }
@@ -249,10 +254,7 @@ Value withoutAdapters(Call &call) {
 /// with_dropout(network, probability, seed, step): the network, whose adapters drop out where it is called by this value.
 Value withDropout(Call &call) {
   Arguments a(call);
-  auto *instance = a.value(0).as<Instance *>();
-  if (!instance)
-    a.e.wrongKind(a.value(0), a.span(0), "a module instance", a.what(0));
-  Instance &view = a.e.viewOf(**instance);
+  Instance &view = viewOfNetwork(a);
   view.dropout = {a.value(1), a.value(2), a.value(3)};
   return &view;
 }

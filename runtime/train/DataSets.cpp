@@ -143,26 +143,32 @@ void readBongard(const DataSetOptions &options, const Emit &emit) {
   }
 }
 
-/// "n01440764 tench, Tinca tinca" a line → the first of the names.
-std::map<std::string, std::string> synsetNames(const std::string &path) {
-  std::map<std::string, std::string> names;
+/// Every line of a text that is not empty, without its end, and its number from 1.
+void forEachLine(const std::string &path, const std::function<void(const std::string &, int64_t)> &body) {
   std::string text = readTextFile(path);
   int64_t number = 0;
   for (size_t begin = 0; begin < text.size();) {
     size_t end = std::min(text.find('\n', begin), text.size());
     std::string line = text.substr(begin, end - begin);
     begin = end + 1, ++number;
-    if (!line.empty() && line.back() == '\r')
+    if (line.ends_with('\r'))
       line.pop_back();
-    if (line.empty())
-      continue;
+    if (!line.empty())
+      body(line, number);
+  }
+}
+
+/// "n01440764 tench, Tinca tinca" a line → the first of the names.
+std::map<std::string, std::string> synsetNames(const std::string &path) {
+  std::map<std::string, std::string> names;
+  forEachLine(path, [&](const std::string &line, int64_t number) {
     size_t gap = line.find_first_of(" \t");
     std::string name = gap == line.npos ? "" : line.substr(gap + 1);
     name = name.substr(0, name.find(','));
     if (gap < 2 || line[0] != 'n' || line.substr(1, gap - 1).find_first_not_of("0123456789") != line.npos || name.empty() || !isUtf8(line))
       wrong(shown(path) + ":" + std::to_string(number), "a synset and its words (n01440764 tench, Tinca tinca)", printable(line, 80));
     names[line.substr(0, gap)] = name;
-  }
+  });
   if (names.empty())
     wrong(shown(path), "synsets and their words", "none");
   return names;
@@ -188,19 +194,14 @@ std::vector<std::string> sortedNames(const std::string &folder, bool folders) {
 /// LOC_val_solution.csv: "ImageId,PredictionString" and then "ILSVRC2012_val_00048981,n03995372 85 1 499 272" → pictures by class.
 std::map<std::string, std::vector<std::string>> validationClasses(const std::string &path) {
   std::map<std::string, std::vector<std::string>> classes;
-  std::string text = readTextFile(path);
-  int64_t number = 0;
-  for (size_t begin = 0; begin < text.size();) {
-    size_t end = std::min(text.find('\n', begin), text.size());
-    std::string line = text.substr(begin, end - begin);
-    begin = end + 1, ++number;
-    if (line.empty() || line == "\r" || number == 1)
-      continue;
-    size_t comma = line.find(','), gap = line.find_first_of(" \r", comma == line.npos ? 0 : comma);
+  forEachLine(path, [&](const std::string &line, int64_t number) {
+    if (number == 1)
+      return;
+    size_t comma = line.find(','), gap = line.find(' ', comma == line.npos ? 0 : comma);
     if (comma == line.npos || comma == 0 || line.compare(comma + 1, 1, "n") != 0)
       wrong(shown(path) + ":" + std::to_string(number), "a picture, a comma and a synset", printable(line, 80));
     classes[line.substr(comma + 1, (gap == line.npos ? line.size() : gap) - comma - 1)].push_back(line.substr(0, comma) + ".JPEG");
-  }
+  });
   for (auto &[synset, pictures] : classes)
     std::sort(pictures.begin(), pictures.end());
   return classes;

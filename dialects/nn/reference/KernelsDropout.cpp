@@ -1,17 +1,11 @@
 // nn.dropout's counter-based mask.
 #include "dialects/nn/reference/Kernels.h"
 
+#include "runtime/base/SplitMix64.h"
+
 namespace hb::nn::reference {
 
 namespace {
-
-/// SplitMix64's step and finaliser (Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators").
-uint64_t mix64(uint64_t z) {
-  z += 0x9E3779B97F4A7C15u;
-  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-  z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-  return z ^ (z >> 31);
-}
 
 /// MurmurHash3's 32-bit finaliser (Appleby, public domain).
 uint32_t mix32(uint32_t h) {
@@ -26,7 +20,7 @@ uint64_t integer(const Tensor &scalar) { return static_cast<uint64_t>(static_cas
 
 Tensor dropout(const Tensor &x, std::span<const Tensor> drop) {
   const double probability = drop[0][0];
-  const uint64_t key = mix64(mix64(mix64(integer(drop[1])) + integer(drop[2])) + integer(drop[3]));
+  const uint64_t key = splitMix64(splitMix64(splitMix64(integer(drop[1])) + integer(drop[2])) + integer(drop[3]));
   const uint32_t low = static_cast<uint32_t>(key), high = static_cast<uint32_t>(key >> 32);
   const uint32_t threshold = static_cast<uint32_t>(static_cast<uint64_t>(probability * 4294967296.0));
   std::vector<double> result(x.size());
