@@ -1,5 +1,5 @@
 // The rewards of a training run, each by the name under which its model is given (--reward NAME=DIR). A reward takes pictures in 0…1 and
-// gives one number for each of them, larger is better. To add one: a function here, and its inputs and its row in train.hb.
+// gives one number for each of them, larger is better. To add one: a function here, and its inputs and its row in train.hb and score.hb.
 import clip.clip as clips, clip.vision, clip.preprocess, clip.aesthetic as predictor
 import blip2.retrieval
 
