@@ -69,11 +69,36 @@ static json kernelJson(kernel::DefOp def, bool needsGrid) {
                  {"source", source ? source.str() : ""}};
   if (!shape.is_null())
     kernel["shape"] = std::move(shape);
+  for (const char *name : {"block", "shared_bytes"}) // of devices whose tasks are blocks of threads
+    if (auto attribute = def->getAttrOfType<IntegerAttr>(name))
+      kernel[name] = attribute.getInt();
   return kernel;
 }
 
-json moduleHeader(ModuleOp module, llvm::ArrayRef<CodeBlob> code, const PackageInfo &info) {
-  json header = {{"format", 1},
+/// One target's part of the header; its blobs begin at `offset`, which moves behind them.
+static json targetJson(PackageTarget target, uint64_t &offset) {
+  json part = {{"name", target.name}, {"weights", weightsJson(target.module)}, {"kernels", json::array()}, {"programs", json::array()}, {"code", json::array()}};
+  llvm::StringMap<int64_t> numbers;
+  for (auto def : target.module.getOps<kernel::DefOp>()) {
+    numbers[def.getSymName()] = part["kernels"].size();
+    part["kernels"].push_back(kernelJson(def, !target.code.empty()));
+  }
+  for (auto program : target.module.getOps<plan::ProgramOp>())
+    part["programs"].push_back(programJson(program, numbers));
+  std::vector<char> storage;
+  uint64_t constants = constantBytes(target.module, storage).size();
+  part["constants"] = {{"offset", offset}, {"size", constants}};
+  offset = alignUp(offset + constants);
+  for (const CodeBlob &blob : target.code) {
+    part["code"].push_back({{"target", blob.target}, {"cpu", blob.cpu}, {"features", blob.features}, {"offset", offset}, {"size", blob.object.size()}});
+    offset = alignUp(offset + blob.object.size());
+  }
+  return part;
+}
+
+json moduleHeader(llvm::ArrayRef<PackageTarget> targets, const PackageInfo &info) {
+  ModuleOp module = targets.front().module;
+  json header = {{"format", 2},
                  {"kernel_abi", HB_KERNEL_ABI_VERSION},
                  {"compiler", info.compiler},
                  {"flags", info.flags},
@@ -90,36 +115,16 @@ json moduleHeader(ModuleOp module, llvm::ArrayRef<CodeBlob> code, const PackageI
   header["signature"] = json::array();
   for (const PackageTensor &tensor : info.signature)
     header["signature"].push_back({{"scope", tensor.scope}, {"name", tensor.name}, {"dtype", tensor.dtype}, {"shape", tensor.shape}});
-  header["weights"] = weightsJson(module);
-
-  llvm::StringMap<int64_t> numbers;
-  header["kernels"] = json::array();
-  for (auto def : module.getOps<kernel::DefOp>()) {
-    numbers[def.getSymName()] = header["kernels"].size();
-    header["kernels"].push_back(kernelJson(def, !code.empty()));
-  }
-  header["programs"] = json::array();
-  header["entries"] = json::array();
-  for (auto program : module.getOps<plan::ProgramOp>()) {
-    header["entries"].push_back({{"name", program.getSymName().str()}, {"program", header["programs"].size()}});
-    header["programs"].push_back(programJson(program, numbers));
-  }
-
   // Offsets count from the start of the blob area, so that they do not depend on the header's own length.
-  std::vector<char> storage;
-  uint64_t offset = 0, constants = constantBytes(module, storage).size();
-  header["constants"] = {{"offset", offset}, {"size", constants}};
-  offset = alignUp(offset + constants);
-  header["code"] = json::array();
-  for (const CodeBlob &blob : code) {
-    header["code"].push_back({{"target", blob.target}, {"cpu", blob.cpu}, {"features", blob.features}, {"offset", offset}, {"size", blob.object.size()}});
-    offset = alignUp(offset + blob.object.size());
-  }
+  uint64_t offset = 0;
+  header["targets"] = json::array();
+  for (const PackageTarget &target : targets)
+    header["targets"].push_back(targetJson(target, offset));
   return header;
 }
 
-void writeModule(ModuleOp module, llvm::ArrayRef<CodeBlob> code, const PackageInfo &info, llvm::StringRef path) {
-  std::string header = moduleHeader(module, code, info).dump();
+void writeModule(llvm::ArrayRef<PackageTarget> targets, const PackageInfo &info, llvm::StringRef path) {
+  std::string header = moduleHeader(targets, info).dump();
   AtomicFile file(path.str());
   char length[8];
   for (int i = 0; i < 8; ++i)
@@ -128,13 +133,15 @@ void writeModule(ModuleOp module, llvm::ArrayRef<CodeBlob> code, const PackageIn
   file.write(header);
   static constexpr char kZeros[kBlobAlignment] = {};
   auto pad = [&] { file.write(kZeros, alignUp(file.position()) - file.position()); };
-  std::vector<char> storage;
-  llvm::ArrayRef<char> constants = constantBytes(module, storage);
-  pad();
-  file.write(constants.data(), constants.size());
-  for (const CodeBlob &blob : code) {
+  for (const PackageTarget &target : targets) {
+    std::vector<char> storage;
+    llvm::ArrayRef<char> constants = constantBytes(target.module, storage);
     pad();
-    file.write(blob.object.data(), blob.object.size());
+    file.write(constants.data(), constants.size());
+    for (const CodeBlob &blob : target.code) {
+      pad();
+      file.write(blob.object.data(), blob.object.size());
+    }
   }
   file.commit();
 }

@@ -37,12 +37,19 @@ struct PackageInfo {
   nlohmann::json pipeline; ///< null when the module has no `generate`
 };
 
-/// Writes the module: appears whole or not at all. `module` has been through the plan phase; with `code`, every kernel.def
-/// carries the `grid` and `scratch_bytes` that its emitter chose. Throws hb::Error: HB0840 when a kernel lacks them, HB0901
+/// A program for one target: planned, with its machine code. Where there is code, every kernel.def carries the `grid` and `scratch_bytes`
+/// (and `block`, `shared_bytes`) that its emitter chose.
+struct PackageTarget {
+  std::string name; ///< "x86-64", "cuda:sm_80"
+  mlir::ModuleOp module;
+  llvm::ArrayRef<CodeBlob> code;
+};
+
+/// Writes the module: appears whole or not at all. Throws hb::Error: HB0840 when a kernel lacks what its emitter should have set, HB0901
 /// when the file cannot be written.
-void writeModule(mlir::ModuleOp module, llvm::ArrayRef<CodeBlob> code, const PackageInfo &info, llvm::StringRef path);
+void writeModule(llvm::ArrayRef<PackageTarget> targets, const PackageInfo &info, llvm::StringRef path);
 
 /// The header that writeModule would write, for --stop-after=package and tests.
-nlohmann::json moduleHeader(mlir::ModuleOp module, llvm::ArrayRef<CodeBlob> code, const PackageInfo &info);
+nlohmann::json moduleHeader(llvm::ArrayRef<PackageTarget> targets, const PackageInfo &info);
 
 } // namespace hb

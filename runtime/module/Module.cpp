@@ -26,6 +26,13 @@ std::optional<WeightLayout> parseWeightLayout(std::string_view name) {
   return std::nullopt;
 }
 
+std::optional<size_t> chooseCpuTarget(const std::vector<std::string> &names) {
+  auto it = std::find(names.begin(), names.end(), "x86-64");
+  return it == names.end() ? std::nullopt : std::optional<size_t>(it - names.begin());
+}
+
+std::optional<size_t> chooseAnyTarget(const std::vector<std::string> &names) { return names.empty() ? std::nullopt : std::optional<size_t>(0); }
+
 const Program *Module::findEntry(const std::string &name) const {
   auto it = std::find_if(programs.begin(), programs.end(), [&](const Program &p) { return p.name == name; });
   return it == programs.end() ? nullptr : &*it;

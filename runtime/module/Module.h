@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -96,8 +97,10 @@ struct KernelShape {
 
 struct KernelInfo {
   std::string symbol, family, source;
-  int64_t grid = 1;
-  uint64_t scratchBytes = 0;
+  int64_t grid = 1;          ///< tasks (x86-64), blocks of threads (CUDA)
+  int64_t block = 1;         ///< threads of a block; 1 on x86-64
+  uint64_t sharedBytes = 0;  ///< dynamic shared memory of a block; 0 on x86-64
+  uint64_t scratchBytes = 0; ///< private memory of a task; 0 on CUDA
   double flops = 0, bytes = 0;
   KernelShape shape;
 };
@@ -119,11 +122,28 @@ struct ScopePath {
   std::string name, path;
 };
 
-/// A loaded module. Immutable; blobs stay mapped as long as it lives.
-class Module {
+/// What a module holds for one target: its kernels, and the programs over them.
+struct ModuleTarget {
+  std::string name; ///< "x86-64", "cuda:sm_80"
+  std::vector<WeightSpec> weights;
+  std::vector<KernelInfo> kernels;
+  std::vector<CodeVariant> code;
+  std::vector<Program> programs;
+  uint64_t constantsOffset = 0, constantsSize = 0;
+};
+
+/// Which of a module's targets to use, by their names; none when nothing fits.
+using TargetChoice = std::function<std::optional<size_t>(const std::vector<std::string> &)>;
+/// The target for this processor.
+std::optional<size_t> chooseCpuTarget(const std::vector<std::string> &names);
+/// Whichever comes first: for looking at a module rather than running it.
+std::optional<size_t> chooseAnyTarget(const std::vector<std::string> &names);
+
+/// A loaded module, seen for one of its targets. Immutable; blobs stay mapped as long as it lives.
+class Module : public ModuleTarget {
 public:
-  /// Throws HB0401 – HB0409 on a file that is no module, of another version, truncated or inconsistent.
-  static Module open(const std::string &path);
+  /// Throws HB0401 – HB0409 on a file that is no module, of another version, truncated or inconsistent; HB0407 when it has no target of the choice.
+  static Module open(const std::string &path, const TargetChoice &choose = chooseCpuTarget);
 
   const std::string &path() const { return file_.path(); }
   std::string compiler, modelKind, modelPath, modelClass;
@@ -132,11 +152,8 @@ public:
   std::vector<std::string> flags;
   std::vector<ScopePath> scopes;
   std::vector<SignatureTensor> signature;
-  std::vector<WeightSpec> weights;
   std::vector<AdapterSet> adapters;
-  std::vector<Program> programs;
-  std::vector<KernelInfo> kernels;
-  std::vector<CodeVariant> code;
+  std::vector<std::string> targetNames; ///< of all targets in the file; `name` is the one it was opened for
   nlohmann::json training; ///< what `hummingbird_loss_and_grad` was compiled for (docs/module-format.md); null without it
   nlohmann::json pipeline; ///< settings of `generate`; null for single networks
   nlohmann::json header;   ///< the whole header, for `hb-rt inspect`
@@ -145,12 +162,12 @@ public:
   const Program &entry(const std::string &name) const;
   const Program *findEntry(const std::string &name) const;
   std::span<const std::byte> blob(uint64_t offset, uint64_t size) const;
-  std::span<const std::byte> constants() const { return blob(constantsOffset_, constantsSize_); }
+  std::span<const std::byte> constants() const { return blob(constantsOffset, constantsSize); }
   uint64_t fileSize() const { return file_.size(); }
 
 private:
   MappedFile file_;
-  uint64_t blobStart_ = 0, constantsOffset_ = 0, constantsSize_ = 0;
+  uint64_t blobStart_ = 0;
   friend class ModuleParser;
 };
 

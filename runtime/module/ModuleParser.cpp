@@ -10,7 +10,7 @@
 namespace hb {
 namespace {
 
-constexpr int64_t kFormat = 1;
+constexpr int64_t kFormat = 2;
 constexpr JsonErrors kErrors{402, 403};
 constexpr uint64_t kMaxHeader = 512ull << 20; // an SDXL pipeline's header is about 5 MB
 constexpr uint64_t kMaxBytes = 1ull << 46;    // 64 TiB: above any machine, below any overflow of sums
@@ -21,7 +21,7 @@ class ModuleParser {
 public:
   explicit ModuleParser(Module &module) : module_(module) {}
 
-  void parse() {
+  void parse(const TargetChoice &choose) {
     auto bytes = module_.file_.bytes();
     if (bytes.size() < 8)
       throw Error(401, where(), "a module file", std::to_string(bytes.size()) + " bytes", "compile the model again");
@@ -58,14 +58,20 @@ public:
       module_.training = root.require("training");
     if (root.has("pipeline"))
       module_.pipeline = root.require("pipeline");
-    constants(root);
     each(root, "scopes", [&](JsonObject o) { module_.scopes.push_back({o.string("name"), o.string("path")}); });
     each(root, "signature", [&](JsonObject o) { module_.signature.push_back({o.string("scope"), o.string("name"), dtype(o), shape(o, "shape", dtypeSize(dtype(o)))}); });
-    each(root, "weights", [&](JsonObject o) { module_.weights.push_back(weight(o)); });
     each(root, "adapters", [&](JsonObject o) { module_.adapters.push_back(adapter(o)); });
-    each(root, "kernels", [&](JsonObject o) { module_.kernels.push_back(kernel(o)); });
-    each(root, "code", [&](JsonObject o) { module_.code.push_back(code(o)); });
-    each(root, "programs", [&](JsonObject o) { module_.programs.push_back(program(o)); });
+    std::vector<ModuleTarget> targets;
+    each(root, "targets", [&](JsonObject o) { targets.push_back(target(o)); });
+    std::string names;
+    for (const ModuleTarget &target : targets) {
+      module_.targetNames.push_back(target.name);
+      names += (names.empty() ? "" : ", ") + target.name;
+    }
+    std::optional<size_t> chosen = choose(module_.targetNames);
+    if (!chosen || *chosen >= targets.size())
+      throw Error(407, where(), "code for the device", names.empty() ? "a module without code" : "code for " + names, "choose such a device, or compile again with --target for this one");
+    static_cast<ModuleTarget &>(module_) = std::move(targets[*chosen]);
   }
 
 private:
@@ -115,13 +121,22 @@ private:
                   "the file is cut off; compile the model again");
   }
 
-  void constants(const JsonObject &root) {
-    if (!root.has("constants"))
-      return;
-    JsonObject o = root.object("constants");
-    module_.constantsOffset_ = size(o, "offset");
-    module_.constantsSize_ = size(o, "size");
-    checkBlob(o, module_.constantsOffset_, module_.constantsSize_);
+  /// Commands are checked against the tables of their own target, which come before them.
+  ModuleTarget target(const JsonObject &o) {
+    ModuleTarget part;
+    part.name = o.string("name");
+    if (o.has("constants")) {
+      JsonObject constants = o.object("constants");
+      part.constantsOffset = size(constants, "offset");
+      part.constantsSize = size(constants, "size");
+      checkBlob(constants, part.constantsOffset, part.constantsSize);
+    }
+    target_ = &part;
+    each(o, "weights", [&](JsonObject w) { part.weights.push_back(weight(w)); });
+    each(o, "kernels", [&](JsonObject k) { part.kernels.push_back(kernel(k)); });
+    each(o, "code", [&](JsonObject c) { part.code.push_back(code(c)); });
+    each(o, "programs", [&](JsonObject p) { part.programs.push_back(program(p)); });
+    return part;
   }
 
   /// A weight as a matrix: axis 0, the product of the others, and how many of those are taps of a convolution.
@@ -185,9 +200,20 @@ private:
   }
 
   KernelInfo kernel(const JsonObject &o) {
-    KernelInfo info{o.string("symbol"), o.string("family"), o.string("source", ""), o.integer("grid"), size(o, "scratch_bytes"), o.number("flops", 0), o.number("bytes", 0), {}};
+    KernelInfo info;
+    info.symbol = o.string("symbol");
+    info.family = o.string("family");
+    info.source = o.string("source", "");
+    info.grid = o.integer("grid");
+    info.block = o.integer("block", 1);
+    info.sharedBytes = o.has("shared_bytes") ? size(o, "shared_bytes") : 0;
+    info.scratchBytes = size(o, "scratch_bytes");
+    info.flops = o.number("flops", 0);
+    info.bytes = o.number("bytes", 0);
     if (info.grid < 0)
       o.fail("grid", "a number of tasks", std::to_string(info.grid));
+    if (info.block < 1 || info.block > 1024)
+      o.fail("block", "1 to 1024 threads", std::to_string(info.block));
     if (o.has("shape"))
       info.shape = kernelShape(o.object("shape"));
     return info;
@@ -276,7 +302,7 @@ private:
         {"a", Binding::Kind::Arena}, {"w", Binding::Kind::Weight}, {"c", Binding::Kind::Constant}, {"i", Binding::Kind::Input}, {"o", Binding::Kind::Output}};
     if (j.is_array() && j.size() == 2 && j[0].is_string() && j[1].is_number_integer() && j[1].get<int64_t>() >= 0) {
       uint64_t value = j[1].get<uint64_t>();
-      const uint64_t limits[] = {p.arenaBytes, module_.weights.size(), module_.constantsSize_, p.inputs.size(), p.outputs.size()};
+      const uint64_t limits[] = {p.arenaBytes, target_->weights.size(), target_->constantsSize, p.inputs.size(), p.outputs.size()};
       for (auto &[letter, kind] : kKinds)
         if (j[0].get_ref<const std::string &>() == letter) {
           if (value >= limits[static_cast<int>(kind)])
@@ -295,7 +321,7 @@ private:
       available = p.arenaBytes - b.value;
       break;
     case Binding::Kind::Constant:
-      available = module_.constantsSize_ - b.value;
+      available = target_->constantsSize - b.value;
       break;
     case Binding::Kind::Input:
       available = p.inputs[b.value].byteSize();
@@ -320,7 +346,7 @@ private:
       const std::string &name = j[0].get_ref<const std::string &>();
       Command c;
       if (name == "launch" && j.size() == 3 && j[1].is_number_unsigned() && j[2].is_array()) {
-        if (j[1].get<uint64_t>() >= module_.kernels.size())
+        if (j[1].get<uint64_t>() >= target_->kernels.size())
           badCommand(p, j, "a kernel of the module");
         c.kernel = j[1].get<uint32_t>();
         for (const nlohmann::json &b : j[2])
@@ -349,12 +375,13 @@ private:
   }
 
   Module &module_;
+  const ModuleTarget *target_ = nullptr; ///< the one being read
 };
 
-Module Module::open(const std::string &path) {
+Module Module::open(const std::string &path, const TargetChoice &choose) {
   Module module;
   module.file_ = MappedFile(path);
-  ModuleParser(module).parse();
+  ModuleParser(module).parse(choose);
   return module;
 }
 

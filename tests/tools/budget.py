@@ -90,7 +90,7 @@ def make_training_inputs(test, module):
     data = read(test.path(module))
     header = json.loads(data[8:8 + struct.unpack("<Q", data[:8])[0]])
     rng, values = np.random.default_rng(7), {"guidance_scale": np.float32(5), "blip2.weight": np.float32(100)}
-    for spec in next(p for p in header["programs"] if p["name"] == TRAIN)["inputs"]:
+    for spec in next(p for p in header["targets"][0]["programs"] if p["name"] == TRAIN)["inputs"]:
         name, shape = spec["name"], spec["shape"]
         if name.endswith("attention_mask"):
             values[name] = np.ones(shape, np.int64)

@@ -34,7 +34,7 @@ nlohmann::ordered_json moduleJson(const Module &module);
 void printJson(const nlohmann::ordered_json &value) { std::printf("%s\n", value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str()); }
 
 void inspectModule(const std::string &path, bool json) {
-  Module module = Module::open(path);
+  Module module = Module::open(path, chooseAnyTarget);
   if (json)
     return printJson(moduleJson(module));
   std::printf("module %s (%s), %s\n", path.c_str(), module.compiler.c_str(), mebibytes(module.fileSize()).c_str());

@@ -19,7 +19,7 @@ struct RunOptions {
 
 int run(const RunOptions &options) {
   requireDevice(options.device);
-  Module header = Module::open(options.module);
+  Module header = Module::open(options.module, chooseAnyTarget);
   const Program &described = header.entry(options.entry);
   // Inputs are checked before the checkpoint is opened or anything is packed.
   SafetensorsFile file = SafetensorsFile::open(options.inputs);

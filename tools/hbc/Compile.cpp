@@ -185,7 +185,7 @@ int compile(CompileOptions &options) {
   if (!options.remarks.empty())
     printRemarks(*module, options.remarks);
   start = now();
-  writeModule(*module, result.code, info, options.output);
+  writeModule(PackageTarget{"x86-64", *module, result.code}, info, options.output);
   result.times.push_back({"package", now() - start});
   if (!options.timeReport.empty())
     printReport(timeReport(result), options.timeReport);

@@ -74,7 +74,7 @@ TEST_F(WriteModule, TheRuntimeReadsWhatWasWritten) {
   ASSERT_TRUE(ready_);
   pretendEmitted();
   CodeBlob small{"x86-64", "x86-64-v3", {"avx2", "fma"}, std::vector<char>(100, 'a')}, large{"x86-64", "x86-64-v4", {"avx512f"}, std::vector<char>(1000, 'b')};
-  writeModule(*module_, {small, large}, info_, path_);
+  writeModule(PackageTarget{"x86-64", *module_, {small, large}}, info_, path_);
   Module read = Module::open(path_);
   EXPECT_EQ(read.modelPath, "/models/text");
   ASSERT_EQ(read.programs.size(), 1u);
@@ -108,7 +108,7 @@ TEST_F(WriteModule, BlobsAreAlignedAndWhole) {
   ASSERT_TRUE(ready_);
   pretendEmitted();
   CodeBlob blob{"x86-64", "x86-64-v3", {}, std::vector<char>(100, 'a')};
-  writeModule(*module_, blob, info_, path_);
+  writeModule(PackageTarget{"x86-64", *module_, blob}, info_, path_);
   std::ifstream file(path_, std::ios::binary);
   std::string bytes((std::istreambuf_iterator<char>(file)), {});
   uint64_t length = 0;
@@ -116,7 +116,8 @@ TEST_F(WriteModule, BlobsAreAlignedAndWhole) {
     length |= static_cast<uint64_t>(static_cast<unsigned char>(bytes[i])) << (8 * i);
   auto header = nlohmann::json::parse(bytes.substr(8, length));
   uint64_t area = (8 + length + 63) / 64 * 64;
-  uint64_t offset = header["code"][0]["offset"], constants = header["constants"]["offset"];
+  const auto &target = header["targets"][0];
+  uint64_t offset = target["code"][0]["offset"], constants = target["constants"]["offset"];
   EXPECT_EQ(offset % 64, 0u);
   EXPECT_EQ(bytes.substr(area + offset, 100), std::string(100, 'a'));
   float first = 0;
@@ -129,7 +130,7 @@ TEST_F(WriteModule, AKernelWithoutCodeIsAnErrorAndLeavesNoFile) {
   ASSERT_TRUE(ready_);
   CodeBlob blob{"x86-64", "x86-64-v3", {}, {}};
   try {
-    writeModule(*module_, blob, info_, path_);
+    writeModule(PackageTarget{"x86-64", *module_, blob}, info_, path_);
     FAIL() << "written";
   } catch (const Error &error) {
     EXPECT_EQ(error.number(), 840);

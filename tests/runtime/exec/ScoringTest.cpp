@@ -12,9 +12,9 @@ protected:
   std::string module(const std::vector<nlohmann::json> &programs, const nlohmann::json &pipeline = nullptr) {
     std::string code = contentsOf(HB_TWICE_LIBRARY);
     nlohmann::json header = smallHeader();
-    header["programs"] = programs;
+    header["targets"][0]["programs"] = programs;
     header["pipeline"] = pipeline;
-    header["code"] = {{{"target", "x86-64"}, {"cpu", "test"}, {"features", nlohmann::json::array()}, {"offset", 64}, {"size", code.size()}}};
+    header["targets"][0]["code"] = {{{"target", "x86-64"}, {"cpu", "test"}, {"features", nlohmann::json::array()}, {"offset", 64}, {"size", code.size()}}};
     writeBytes(folder_.path("m.hbm"), moduleBytes(header.dump(), std::string(64, '\0') + code));
     return folder_.path("m.hbm");
   }

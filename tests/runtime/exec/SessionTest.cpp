@@ -39,7 +39,7 @@ protected:
     std::ostringstream code;
     code << std::ifstream(HB_TWICE_LIBRARY, std::ios::binary).rdbuf();
     nlohmann::json header = smallHeader();
-    header["code"] = {{{"target", "x86-64"}, {"cpu", "test"}, {"features", {"avx2-of-another-planet"}}, {"offset", 64}, {"size", code.str().size()}},
+    header["targets"][0]["code"] = {{{"target", "x86-64"}, {"cpu", "test"}, {"features", {"avx2-of-another-planet"}}, {"offset", 64}, {"size", code.str().size()}},
                       {{"target", "x86-64"}, {"cpu", "test"}, {"features", nlohmann::json::array()}, {"offset", 64}, {"size", code.str().size()}}};
     header_ = header;
     path_ = folder_.path("m.hbm");
@@ -122,7 +122,7 @@ TEST_F(SessionTest, ChecksIdsAndSizes) {
 }
 
 TEST_F(SessionTest, NoCodeForThisMachine) {
-  header_["code"].erase(1);
+  header_["targets"][0]["code"].erase(1);
   writeBytes(path_, moduleBytes(header_.dump(), blobs_));
   try {
     Session session(path_, {});

@@ -87,9 +87,9 @@ TEST_F(ModuleTest, NoHeader) {
 
 TEST_F(ModuleTest, AnotherVersion) {
   nlohmann::json header = smallHeader();
-  header["format"] = 2;
-  EXPECT_EQ(openError(header), 404);
   header["format"] = 1;
+  EXPECT_EQ(openError(header), 404);
+  header["format"] = 2;
   header["kernel_abi"] = 99;
   EXPECT_EQ(openError(header), 404);
 }
@@ -100,39 +100,39 @@ TEST_F(ModuleTest, ImpossibleValues) {
     header[nlohmann::json::json_pointer(pointer)] = std::move(value);
     return openError(header);
   };
-  EXPECT_EQ(changed("/constants/size", 65), 405);
-  EXPECT_EQ(changed("/constants/offset", -1), 403);
-  EXPECT_EQ(changed("/kernels/0/grid", -4), 403);
-  EXPECT_EQ(changed("/programs/0/inputs/0/shape", {1ull << 40, 1ull << 40}), 403);
-  EXPECT_EQ(changed("/programs/0/inputs/0/dtype", "F12"), 403);
-  EXPECT_EQ(changed("/programs/0/commands/1/4/0/1", 1), 406);      // no such kernel
-  EXPECT_EQ(changed("/programs/0/commands/0/2/1", 192), 406);      // outside the arena
-  EXPECT_EQ(changed("/programs/0/commands/0/1/1", 3), 406);        // no such input
-  EXPECT_EQ(changed("/programs/0/commands/0/3", 33), 406);         // more bytes than the input has
-  EXPECT_EQ(changed("/programs/0/commands/1/3/1", 190), 406);      // counter half outside the arena
-  EXPECT_EQ(changed("/programs/0/commands/0/0", "jump"), 406);
+  EXPECT_EQ(changed("/targets/0/constants/size", 65), 405);
+  EXPECT_EQ(changed("/targets/0/constants/offset", -1), 403);
+  EXPECT_EQ(changed("/targets/0/kernels/0/grid", -4), 403);
+  EXPECT_EQ(changed("/targets/0/programs/0/inputs/0/shape", {1ull << 40, 1ull << 40}), 403);
+  EXPECT_EQ(changed("/targets/0/programs/0/inputs/0/dtype", "F12"), 403);
+  EXPECT_EQ(changed("/targets/0/programs/0/commands/1/4/0/1", 1), 406);      // no such kernel
+  EXPECT_EQ(changed("/targets/0/programs/0/commands/0/2/1", 192), 406);      // outside the arena
+  EXPECT_EQ(changed("/targets/0/programs/0/commands/0/1/1", 3), 406);        // no such input
+  EXPECT_EQ(changed("/targets/0/programs/0/commands/0/3", 33), 406);         // more bytes than the input has
+  EXPECT_EQ(changed("/targets/0/programs/0/commands/1/3/1", 190), 406);      // counter half outside the arena
+  EXPECT_EQ(changed("/targets/0/programs/0/commands/0/0", "jump"), 406);
   EXPECT_EQ(changed("/dtype", "bf16"), 0);
   EXPECT_EQ(changed("/dtype", "f8"), 403);
   EXPECT_EQ(changed("/dtype", 16), 403);
   EXPECT_EQ(changed("/math", "fast"), 0);
   EXPECT_EQ(changed("/math", "sloppy"), 403);
   EXPECT_EQ(changed("/math", 1), 403);
-  EXPECT_EQ(changed("/code", nlohmann::json::parse(R"([{"target": "x86-64", "cpu": "x", "offset": 0, "size": 100}])")), 405);
+  EXPECT_EQ(changed("/targets/0/code", nlohmann::json::parse(R"([{"target": "x86-64", "cpu": "x", "offset": 0, "size": 100}])")), 405);
 }
 
 TEST_F(ModuleTest, ShapesOfKernelsAreReadAndChecked) {
   auto opened = [&](const std::string &family, const char *shape) {
     nlohmann::json header = smallHeader();
-    header["kernels"][0]["family"] = family;
+    header["targets"][0]["kernels"][0]["family"] = family;
     if (shape)
-      header["kernels"][0]["shape"] = nlohmann::json::parse(shape);
+      header["targets"][0]["kernels"][0]["shape"] = nlohmann::json::parse(shape);
     std::string path = folder_.path("m.hbm");
     writeBytes(path, moduleBytes(header.dump()));
     return Module::open(path).kernels[0];
   };
   auto number = [&](const char *shape) {
     nlohmann::json header = smallHeader();
-    header["kernels"][0]["shape"] = nlohmann::json::parse(shape);
+    header["targets"][0]["kernels"][0]["shape"] = nlohmann::json::parse(shape);
     return openError(header);
   };
   KernelInfo linear = opened("contract", R"({"form": "linear", "rows": 64, "columns": 320, "depth": 640})");

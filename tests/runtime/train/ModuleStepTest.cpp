@@ -30,21 +30,21 @@ nlohmann::json echoHeader() {
   auto copy = [](int input, int output, int bytes) { return nlohmann::json{"copy", {"i", input}, {"o", output}, bytes}; };
   nlohmann::json weight = tensor("toy.weight", "F32", nlohmann::json::array());
   weight["default"] = 2;
-  header["programs"] = nlohmann::json::array();
+  header["targets"][0]["programs"] = nlohmann::json::array();
   for (const char *name : {"text_encoder.text_encode", "text_encoder_2.text_encode"})
-    header["programs"].push_back({{"name", name},
+    header["targets"][0]["programs"].push_back({{"name", name},
                                   {"arena_bytes", 64},
                                   {"lower_bound_bytes", 0},
                                   {"inputs", {tensor("input_ids", "I64", {1, 8})}},
                                   {"outputs", {tensor("penultimate_hidden_state", "F32", {1, 8, 2}), tensor("pooled", "F32", {1, 3})}},
                                   {"commands", {copy(0, 0, 64), copy(0, 1, 12)}}});
-  header["programs"].push_back({{"name", "image_encoder.image_encode"},
+  header["targets"][0]["programs"].push_back({{"name", "image_encoder.image_encode"},
                                 {"arena_bytes", 64},
                                 {"lower_bound_bytes", 0},
                                 {"inputs", {tensor("pixel_values", "F32", {1, 3, 2, 2})}},
                                 {"outputs", {tensor("image_embeds", "F32", {1, 3})}},
                                 {"commands", {copy(0, 0, 12)}}});
-  header["programs"].push_back(
+  header["targets"][0]["programs"].push_back(
       {{"name", "hummingbird_loss_and_grad"},
        {"arena_bytes", 64},
        {"lower_bound_bytes", 0},
@@ -77,7 +77,7 @@ protected:
   }
   void setHeader(nlohmann::json header) {
     std::string code = contentsOf(HB_TWICE_LIBRARY);
-    header["code"] = {{{"target", "x86-64"}, {"cpu", "test"}, {"features", nlohmann::json::array()}, {"offset", 64}, {"size", code.size()}}};
+    header["targets"][0]["code"] = {{{"target", "x86-64"}, {"cpu", "test"}, {"features", nlohmann::json::array()}, {"offset", 64}, {"size", code.size()}}};
     test::writeBytes(folder_.path("m.hbm"), test::moduleBytes(header.dump(), std::string(64, '\0') + code));
   }
   TrainConfig config(std::vector<ConfigOverride> more = {}) {
@@ -199,7 +199,7 @@ TEST_F(ModuleStepTest, ContradictionsNameBothValues) {
   setHeader(header);
   expectError(658, make({}), {"--lora-rank"});
   header = echoHeader();
-  header["programs"].erase(3);
+  header["targets"][0]["programs"].erase(3);
   setHeader(header);
   expectError(658, make({}), {"hummingbird_loss_and_grad"});
   header = echoHeader();
@@ -209,7 +209,7 @@ TEST_F(ModuleStepTest, ContradictionsNameBothValues) {
 }
 
 TEST_F(ModuleStepTest, DrawsForEverySample) {
-  nlohmann::json header = echoHeader(), &program = header["programs"][3], none = nlohmann::json::array();
+  nlohmann::json header = echoHeader(), &program = header["targets"][0]["programs"][3], none = nlohmann::json::array();
   for (auto [name, dtype, shape] : {std::tuple<const char *, const char *, nlohmann::json>{"dropout", "F32", none}, {"dropout_seed", "I64", none}, {"grad_steps", "I64", {2}},
                                     {"lv_noise", "F32", {2, 2, 1, 2, 2}}, {"kl.weight", "F32", none}})
     program["inputs"].push_back({{"name", name}, {"dtype", dtype}, {"shape", shape}});
