@@ -72,6 +72,7 @@ ModuleStep::ModuleStep(Session &session, const TrainConfig &config)
       gradientNames_.push_back("grad." + module.path + factor);
   for (const std::string &name : gradientNames_)
     findSpec(program_.outputs, name, session.module().path());
+  hasKl_ = std::any_of(program_.outputs.begin(), program_.outputs.end(), [](const TensorSpec &spec) { return spec.name == "kl"; });
   setWeights();
 }
 
@@ -289,6 +290,8 @@ BatchResult ModuleStep::run(const TrainBatch &batch, bool wantImages) {
     const float *values = tensors_.output("reward." + name);
     result.rewards.push_back({name, {values, values + batch_}});
   }
+  if (hasKl_)
+    result.kl = tensors_.output("kl")[0];
   result.gradients = gradients_;
   if (wantImages)
     result.images = readImages();

@@ -62,6 +62,7 @@ private:
   std::map<std::string, RecordInputs> cache_; ///< by picture and text; as much as fits
   size_t cacheBytes_ = 0;
   RecordInputs uncached_;
+  bool hasKl_ = false; ///< the program has the term, as an output
   std::vector<std::string> gradientNames_;
   std::vector<std::vector<float>> narrowed_; ///< B gradients of a rank below the compiled one
   std::vector<std::span<const float>> gradients_;

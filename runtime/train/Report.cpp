@@ -164,8 +164,8 @@ std::string reportPage(const std::vector<nlohmann::json> &history, const std::st
   both.insert(both.end(), validation.begin(), validation.end());
   std::string page = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>Training report</title>\n<style>" + std::string(kStyle) +
                      "</style></head><body>\n<h1>Reward fine-tuning</h1>\n<p>" + std::to_string(steps) + " optimizer steps, " + std::to_string(samples) + " samples.</p>\n" + summary(both);
-  page += chart("Rewards", rewards) + chart("Held-out rewards", validation) + chart("Loss", {curveOf(history, "loss"), curveOf(history, "validation/loss")}) + chart("Gradient norm", {curveOf(history, "grad_norm")}) +
-          chart("Learning rate", {curveOf(history, "lr")}) + chart("Peak memory, MiB", {curveOf(history, "peak_mem_bytes", 1.0 / (1 << 20))}) + chart("Seconds per step", {curveOf(history, "step_time_s")});
+  page += chart("Rewards", rewards) + chart("Held-out rewards", validation) + chart("Loss", {curveOf(history, "loss"), curveOf(history, "validation/loss")}) + chart("Distance to the frozen model (KL)", {curveOf(history, "kl"), curveOf(history, "validation/kl")}) +
+          chart("Gradient norm", {curveOf(history, "grad_norm")}) +          chart("Learning rate", {curveOf(history, "lr")}) + chart("Peak memory, MiB", {curveOf(history, "peak_mem_bytes", 1.0 / (1 << 20))}) + chart("Seconds per step", {curveOf(history, "step_time_s")});
   page += sampleGrids(samplesFolder) + "<h2>Configuration</h2>\n<pre>" + escaped(config) + "</pre>\n</body></html>\n";
   return page;
 }

@@ -34,6 +34,8 @@ nlohmann::ordered_json toJson(const StepMetrics &m) {
   for (const auto &[name, value] : m.rewards)
     line["reward/" + name] = finite(value);
   line["reward/mean"] = finite(m.rewardMean());
+  if (m.kl)
+    line["kl"] = finite(*m.kl);
   line["grad_norm"] = finite(m.gradNorm);
   line["lr"] = m.learningRate;
   line["step_time_s"] = m.seconds;
@@ -48,6 +50,8 @@ nlohmann::ordered_json toJson(const ValidationMetrics &m) {
   for (const auto &[name, value] : m.rewards)
     line["validation/reward/" + name] = finite(value);
   line["validation/reward/mean"] = finite(meanOf(m.rewards));
+  if (m.kl)
+    line["validation/kl"] = finite(*m.kl);
   return line;
 }
 

@@ -9,17 +9,23 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace hb {
 
-/// The figures of one optimizer step.
-struct StepMetrics {
-  int64_t step = 0, samples = 0;
+/// What samples gave, as means over them; the loss has all weights applied, the others none.
+struct Figures {
   double loss = 0;
-  std::vector<std::pair<std::string, double>> rewards; ///< means over the step's samples, without weights
+  std::vector<std::pair<std::string, double>> rewards;
+  std::optional<double> kl; ///< where the program has the term (hbc compile --kl)
+};
+
+/// The figures of one optimizer step.
+struct StepMetrics : Figures {
+  int64_t step = 0, samples = 0;
   double gradNorm = 0, learningRate = 0, seconds = 0, samplesPerSecond = 0;
   uint64_t peakMemoryBytes = 0;
   int64_t nonfinite = 0;
@@ -29,10 +35,8 @@ struct StepMetrics {
 };
 
 /// The figures of one validation.
-struct ValidationMetrics {
+struct ValidationMetrics : Figures {
   int64_t step = 0, samples = 0;
-  double loss = 0;
-  std::vector<std::pair<std::string, double>> rewards;
 };
 
 /// Writes into the output folder. Lines of a resumed run that lie behind its checkpoint are dropped, since they are computed again.

@@ -108,6 +108,7 @@ void Trainer::requireFinite(const TrainBatch &batch, const BatchResult &result, 
       first = name;
   };
   look("loss", !std::isfinite(result.loss));
+  look("kl", result.kl && !std::isfinite(*result.kl));
   for (const BatchReward &reward : result.rewards)
     look("reward." + reward.name, countNonFinite(reward.values));
   for (size_t i = 0; i < result.gradients.size(); ++i)
@@ -142,24 +143,29 @@ void Trainer::requireSameState() {
                   "give all ranks the same files and the same --resume");
 }
 
-void Trainer::addFigures(const BatchResult *mine, int counts, double batches, double &loss, std::vector<std::pair<std::string, double>> &rewards) {
+void Trainer::addFigures(const BatchResult *mine, int counts, double batches, Figures &sum) {
   // Names are the module's, so that every rank knows them once it has computed a batch; a rank without one in this round has computed earlier ones.
-  if (mine && rewards.empty())
+  if (mine && sum.rewards.empty())
     for (const BatchReward &reward : mine->rewards)
-      rewards.emplace_back(reward.name, 0);
+      sum.rewards.emplace_back(reward.name, 0);
+  if (mine && mine->kl && !sum.kl)
+    sum.kl = 0;
   constexpr size_t kFigures = 32;
   std::array<double, kFigures> row = {};
   if (mine) {
     row[0] = mine->loss;
-    for (size_t i = 0; i < mine->rewards.size() && i + 1 < kFigures; ++i)
-      row[i + 1] = meanOf(mine->rewards[i].values);
+    row[1] = mine->kl.value_or(0);
+    for (size_t i = 0; i < mine->rewards.size() && i + 2 < kFigures; ++i)
+      row[i + 2] = meanOf(mine->rewards[i].values);
   }
   std::vector<std::array<double, kFigures>> all(static_cast<size_t>(ranks_.size()));
   ranks_.gather(row.data(), all.data(), sizeof row);
   for (size_t r = 0; r < static_cast<size_t>(counts); ++r) {
-    loss += all[r][0] / batches;
-    for (size_t i = 0; i < rewards.size(); ++i)
-      rewards[i].second += all[r][i + 1] / batches;
+    sum.loss += all[r][0] / batches;
+    if (sum.kl)
+      *sum.kl += all[r][1] / batches;
+    for (size_t i = 0; i < sum.rewards.size(); ++i)
+      sum.rewards[i].second += all[r][i + 2] / batches;
   }
 }
 
@@ -176,7 +182,7 @@ bool Trainer::accumulate(StepMetrics &metrics, std::vector<Image> &images) {
     TrainBatch batch = batchAt(state_.samples + (i * ranks_.size() + ranks_.rank()) * step_.batch());
     BatchResult result = step_.run(batch, grid && log_ && images.size() < kGridPictures);
     requireFinite(batch, result, metrics);
-    addFigures(&result, ranks_.size(), static_cast<double>(batches), metrics.loss, metrics.rewards);
+    addFigures(&result, ranks_.size(), static_cast<double>(batches), metrics);
     gradients_.add(result.gradients, share);
     for (Image &image : result.images)
       if (images.size() < kGridPictures)
@@ -203,7 +209,8 @@ void Trainer::update(StepMetrics &metrics) {
 
 void Trainer::validate() {
   step_.setAdapter(state_.averaged());
-  ValidationMetrics metrics{state_.step, 0, 0, {}};
+  ValidationMetrics metrics;
+  metrics.step = state_.step;
   int64_t rows = step_.batch(), count = static_cast<int64_t>(validation_->records.size()), batches = count / rows;
   if (batches * rows < count && state_.step == config_.checkpoint.validationSteps)
     note(std::to_string(count - batches * rows) + " of " + std::to_string(count) + " validation records do not fill a batch and are left out.");
@@ -220,7 +227,7 @@ void Trainer::validate() {
         if (images.size() < kGridPictures)
           images.push_back(std::move(image));
     }
-    addFigures(result ? &*result : nullptr, counts, static_cast<double>(batches), metrics.loss, metrics.rewards);
+    addFigures(result ? &*result : nullptr, counts, static_cast<double>(batches), metrics);
   }
   metrics.samples = batches * rows;
   if (log_) {

@@ -51,7 +51,7 @@ private:
   int64_t samplesPerStep() const;
   void requireSameState();
   /// Adds the figures of every rank's batch in the order of samples. `counts`: which ranks computed one.
-  void addFigures(const BatchResult *mine, int counts, double batches, double &loss, std::vector<std::pair<std::string, double>> &rewards);
+  void addFigures(const BatchResult *mine, int counts, double batches, Figures &sum);
   /// Runs the batches of one optimizer step; false when asked to stop.
   bool accumulate(StepMetrics &metrics, std::vector<Image> &images);
   void update(StepMetrics &metrics);

@@ -6,6 +6,7 @@
 #include "runtime/train/Manifest.h"
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -28,6 +29,7 @@ struct BatchReward {
 struct BatchResult {
   double loss = 0;                              ///< averaged over the batch, weights applied
   std::vector<BatchReward> rewards;             ///< without weights
+  std::optional<double> kl;                     ///< distance to the model without adapters, without its weight; where the program has it
   std::vector<std::span<const float>> gradients; ///< of `loss`, in the order of trainableTensors; valid until the next run
   std::vector<Image> images;                    ///< what the rewards saw; empty when not asked for
 };

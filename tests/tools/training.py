@@ -63,6 +63,7 @@ with Test(__doc__) as test:
         if not name.endswith((".safetensors", "config.json")) or name.startswith("tokenizer"):
             os.remove(os.path.join(reward, name))
     test.check("no vocabulary beside the reward", not os.path.exists(os.path.join(reward, "vocab.txt")), os.listdir(reward))
+    test.expect("inspect", test.run("hb-rt", "inspect", module), 0, "training: 2 denoising steps, gradients through the last 1 to 2, drawn for each sample, dropout at the adapters\n")
     manifest = os.path.join(ROOT, "models", "shapes", "data", "train.jsonl")
     test.write("train.toml", CONFIG.format(module=module, manifest=manifest, folder=test.folder))
 

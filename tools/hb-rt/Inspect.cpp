@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <memory>
 #include <optional>
+#include <utility>
 
 namespace hb::rt {
 namespace {
@@ -26,6 +27,28 @@ void printTensors(const char *title, const std::vector<TensorSpec> &tensors) {
   for (const TensorSpec &t : tensors)
     std::printf("    %-7s %-28s %s %s%s\n", title, t.name.c_str(), std::string(dtypeName(t.dtype)).c_str(), shapeText(t.shape).c_str(),
                 t.range ? (" ids below " + std::to_string(t.range->second)).c_str() : "");
+}
+
+/// What the training entry was compiled for, in words; empty for records of another form than docs/module-format.md gives.
+std::string trainingText(const nlohmann::json &training) {
+  auto number = [&](const char *key) { return training.contains(key) && training[key].is_number_integer() ? training[key].get<int64_t>() : int64_t(0); };
+  auto has = [&](const char *key) { return training.contains(key) && training[key].is_boolean() && training[key].get<bool>(); };
+  if (!training.is_object() || !number("steps"))
+    return "";
+  std::string text = std::to_string(number("steps")) + " denoising steps, gradients through ";
+  const nlohmann::json range = training.value("truncation", nlohmann::json());
+  if (range.is_array() && range.size() == 2)
+    text += "the last " + range[0].dump() + " to " + range[1].dump() + ", drawn for each sample";
+  else
+    text += "the last " + std::to_string(number("grad_steps"));
+  if (int64_t noises = number("lv_samples"); noises > 0)
+    text += ", the last one under " + std::to_string(noises) + " fresh noises";
+  static constexpr std::pair<const char *, const char *> kOptions[] = {
+      {"stop_grad_input", "none through the denoiser's input"}, {"lora_dropout", "dropout at the adapters"}, {"kl", "a KL term to the model without adapters"}};
+  for (auto [key, words] : kOptions)
+    if (has(key))
+      text += std::string(", ") + words;
+  return text;
 }
 
 nlohmann::ordered_json moduleJson(const Module &module);
@@ -44,6 +67,8 @@ void inspectModule(const std::string &path, bool json) {
   std::printf("  %zu kernels, %zu weights, %s math, stored as %s\n", module.kernels.size(), module.weights.size(), module.math.c_str(), module.dtype.c_str());
   for (const AdapterSet &set : module.adapters)
     std::printf("  adapter slots: %zu sites of rank %ld in '%s'\n", set.sites.size(), static_cast<long>(set.rank), set.scope.c_str());
+  if (std::string training = trainingText(module.training); !training.empty())
+    std::printf("  training: %s\n", training.c_str());
   for (const Program &program : module.programs) {
     std::printf("  entry %s: arena %s (lower bound %s)\n", program.name.c_str(), mebibytes(program.arenaBytes).c_str(), mebibytes(program.lowerBoundBytes).c_str());
     printTensors("input", program.inputs);
@@ -70,7 +95,7 @@ nlohmann::ordered_json moduleJson(const Module &module) {
   for (const Program &program : module.programs)
     entries.push_back({{"name", program.name}, {"arena_bytes", program.arenaBytes}, {"lower_bound_bytes", program.lowerBoundBytes}, {"inputs", tensorsJson(program.inputs)}, {"outputs", tensorsJson(program.outputs)}});
   return {{"kind", "module"}, {"bytes", module.fileSize()}, {"compiler", module.compiler}, {"model", {{"kind", module.modelKind}, {"class", module.modelClass}, {"path", module.modelPath}}},
-          {"flags", module.flags}, {"dtype", module.dtype}, {"math", module.math}, {"kernels", module.kernels.size()}, {"weights", module.weights.size()}, {"code", code}, {"adapters", adapters}, {"entries", entries}};
+          {"flags", module.flags}, {"dtype", module.dtype}, {"math", module.math}, {"kernels", module.kernels.size()}, {"weights", module.weights.size()}, {"code", code}, {"adapters", adapters}, {"training", module.training}, {"entries", entries}};
 }
 
 void inspectWeights(const std::string &path, bool json) {

@@ -40,6 +40,8 @@ public:
       gradients_[1][0] = NAN;
     result.rewards = {{"toy", rewards}};
     result.gradients = {gradients_.begin(), gradients_.end()};
+    if (withKl)
+      result.kl = 2 * result.loss;
     if (wantImages)
       result.images.assign(batch.records.size(), Image{4, 3, std::vector<uint8_t>(36, 90)});
     if (afterRun)
@@ -49,6 +51,7 @@ public:
   std::string locateNonFinite(const TrainBatch &) override { return "toy.op"; }
 
   int64_t runs = 0, poisonedRun = -1;
+  bool withKl = false;
   std::vector<int64_t> seen;
   std::function<void()> afterRun;
 

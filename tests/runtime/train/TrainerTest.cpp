@@ -152,6 +152,22 @@ TEST(Trainer, WritesWhatItPromises) {
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(run.out("logs")), {}), 1);
 }
 
+TEST(Trainer, ReportsTheDistanceToTheFrozenModel) {
+  ToyRun run({{"checkpoint.validation_steps", "12"}, {"data.validation", "val.jsonl"}});
+  ToyStep plain, step;
+  step.withKl = true;
+  run.trainer(step, true).run();
+  for (const nlohmann::json &line : linesOf(run.out("metrics.jsonl"))) {
+    const std::string prefix = line.contains("validation/loss") ? "validation/" : "";
+    EXPECT_DOUBLE_EQ(line[prefix + "kl"].get<double>(), 2 * line[prefix + "loss"].get<double>()) << line;
+  }
+  EXPECT_NE(contentsOf(run.out("report.html")).find("validation/kl"), std::string::npos);
+  ToyRun without;
+  without.trainer(plain).run();
+  EXPECT_FALSE(linesOf(without.out("metrics.jsonl"))[0].contains("kl"));
+  EXPECT_EQ(contentsOf(without.out("report.html")).find("frozen"), std::string::npos);
+}
+
 TEST(Trainer, StopsAtWhatIsNotFinite) {
   ToyRun run;
   ToyStep step;
