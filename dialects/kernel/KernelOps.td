@@ -64,8 +64,8 @@ def Kernel_DefOp : Kernel_Op<"def", [IsolatedFromAbove, Symbol, SingleBlock]> {
   let summary = "one compiled kernel: a single family op over the kernel's arguments";
   let description = [{
     The body holds one family op and `kernel.return` of its results. Equal kernels are one `kernel.def`. The emitter sets
-    `grid` (number of independent tasks) and `scratch_bytes` (private memory of one task); `flops` and `bytes` are set by
-    the kernels phase.
+    `grid` (number of independent tasks), `scratch_bytes` (private memory of one task) and `flops_executed` (what the target's code really does);
+    `flops` and `bytes` are set by the kernels phase.
 
     ```mlir
     kernel.def @map_0(%x: tensor<8xf32>) -> tensor<8xf32> {

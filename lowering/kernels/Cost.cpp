@@ -26,26 +26,22 @@ static int64_t loraTerms(kernel::ContractOp op) {
   return blocks ? blocks->back() * elements(op.getLoraScale()) / static_cast<int64_t>(blocks->size()) : elements(op.getLoraB());
 }
 
-static int64_t contractFlops(kernel::ContractOp op) {
-  if (op.getForm() == kernel::ContractForm::outer)
-    return 2 * tensor(op.getA()).getDimSize(0) * elements(op.getResult());
-  int64_t rows = elements(op.getResult()) / std::max<int64_t>(tensor(op.getResult()).getShape().back(), 1);
-  RankedTensorType weight = tensor(op.getWeight());
-  int64_t products = weight.getNumElements();
+/// Rows of the convolution that Winograd planes compute, or of the product itself.
+static int64_t productRows(kernel::ContractOp op) {
+  ArrayRef<int64_t> result = tensor(op.getResult()).getShape();
   // Planes count as the convolution they compute: a tile of m × n points has (m + 2)(n + 2) planes, 16 or 24 of them.
   if (op.getForm() == kernel::ContractForm::planes)
-    rows = tensor(op.getResult()).getDimSize(1) * (tensor(op.getResult()).getDimSize(0) == 16 ? 4 : 8);
-  int64_t flops = 2 * rows * products + elements(op.getResult()) * regionOps(op.getEpilogue());
-  if (op.getLoraA())
-    flops += 2 * rows * (elements(op.getLoraA()) + loraTerms(op)) + rows * elements(op.getLoraScale());
-  if (op.hasPrologue()) // each element once, however often a target prepares it
-    flops += elements(op.getA()) * ((op.getNorm() ? kNormOps : 0) + (op.getPrologue().empty() ? 0 : regionOps(op.getPrologue())));
-  return flops;
+    return result[1] * (result[0] == 16 ? 4 : 8);
+  return elements(op.getResult()) / std::max<int64_t>(result.back(), 1);
 }
 
-int64_t kernelFlops(Operation *op) {
+int64_t productFlops(Operation *op) {
   return llvm::TypeSwitch<Operation *, int64_t>(op)
-      .Case([](kernel::ContractOp c) { return contractFlops(c); })
+      .Case([](kernel::ContractOp c) {
+        if (c.getForm() == kernel::ContractForm::outer)
+          return 2 * tensor(c.getA()).getDimSize(0) * elements(c.getResult());
+        return 2 * productRows(c) * (elements(c.getWeight()) + (c.getLoraA() ? elements(c.getLoraA()) + loraTerms(c) : 0));
+      })
       .Case([](kernel::AttentionOp a) {
         // Two products, q·kᵀ and p·v, each over all heads: the heads' widths add up to the last axes.
         int64_t keys = tensor(a.getK()).getDimSize(1);
@@ -56,6 +52,25 @@ int64_t kernelFlops(Operation *op) {
         int64_t keys = tensor(a.getK()).getDimSize(1);
         return 2 * keys * (3 * elements(a.getQ()) + 2 * elements(a.getDy()));
       })
+      .Default([](Operation *) { return int64_t(0); });
+}
+
+/// What a contraction does beside its products.
+static int64_t contractExtras(kernel::ContractOp op) {
+  if (op.getForm() == kernel::ContractForm::outer)
+    return 0;
+  int64_t flops = elements(op.getResult()) * regionOps(op.getEpilogue());
+  if (op.getLoraA())
+    flops += productRows(op) * elements(op.getLoraScale());
+  if (op.hasPrologue()) // each element once, however often a target prepares it
+    flops += elements(op.getA()) * ((op.getNorm() ? kNormOps : 0) + (op.getPrologue().empty() ? 0 : regionOps(op.getPrologue())));
+  return flops;
+}
+
+int64_t kernelFlops(Operation *op) {
+  const int64_t products = productFlops(op);
+  return products + llvm::TypeSwitch<Operation *, int64_t>(op)
+      .Case([](kernel::ContractOp c) { return contractExtras(c); })
       .Case([](kernel::NormalizeOp n) { return elements(n.getX()) * (kNormOps + regionOps(n.getEpilogue())); })
       .Case([](kernel::GroupStatsOp s) { return 4 * elements(s.getX()); })
       .Case([](kernel::MapOp m) { return elements(m.getResult()) * regionOps(m.getBody()); })

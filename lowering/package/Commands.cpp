@@ -1,5 +1,7 @@
 #include "lowering/package/Commands.h"
 
+#include "lowering/plan/Reports.h"
+
 #include "mlir/IR/BuiltinAttributes.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -67,13 +69,15 @@ json programJson(plan::ProgramOp program, const llvm::StringMap<int64_t> &kernel
     auto attribute = program->getAttrOfType<IntegerAttr>(name);
     return attribute ? attribute.getInt() : 0;
   };
+  const StageFlops executed = executedFlops(program);
   return {{"name", program.getSymName().str()},
           {"arena_bytes", program.getArenaBytes()},
           {"lower_bound_bytes", program.getLowerBound()},
           {"inputs", signatureJson(program.getInputs())},
           {"outputs", signatureJson(program.getOutputs())},
           {"stats",
-           {{"ops", integer("ops")}, {"launches", integer("launches")}, {"flops_forward", integer("flops")}, {"flops_backward", integer("flops_backward")}, {"flops_recompute", integer("flops_recompute")}}},
+           {{"ops", integer("ops")}, {"launches", integer("launches")}, {"flops_forward", integer("flops")}, {"flops_backward", integer("flops_backward")}, {"flops_recompute", integer("flops_recompute")},
+            {"flops_executed", executed.sum()}}},
           {"commands", commandsJson(program.getBody().front(), kernels)}};
 }
 

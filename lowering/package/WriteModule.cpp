@@ -67,6 +67,8 @@ static json kernelJson(kernel::DefOp def, bool needsGrid) {
                  {"flops", integer("flops")},
                  {"bytes", integer("bytes")},
                  {"source", source ? source.str() : ""}};
+  if (auto executed = def->getAttrOfType<IntegerAttr>("flops_executed"))
+    kernel["flops_executed"] = executed.getInt();
   if (!shape.is_null())
     kernel["shape"] = std::move(shape);
   for (const char *name : {"block", "shared_bytes"}) // of devices whose tasks are blocks of threads

@@ -1,5 +1,6 @@
 #include "lowering/plan/Reports.h"
 
+#include "dialects/grad/Stage.h"
 #include "dialects/kernel/Kernel.h"
 #include "dialects/plan/Plan.h"
 #include "lowering/kernels/Cost.h"
@@ -38,6 +39,27 @@ int64_t weightBytes(plan::ProgramOp program) {
   for (int64_t index : used)
     bytes += weightBytes(cast<DictionaryAttr>(weights[index]));
   return bytes;
+}
+
+static void addExecuted(Block &commands, int64_t times, const llvm::StringMap<int64_t> &kernels, StageFlops &sum) {
+  for (Operation &op : commands) {
+    if (auto loop = dyn_cast<plan::RepeatOp>(op))
+      addExecuted(loop.getBody().front(), loop.getCount() ? times : times * loop.getMaxTripCount(), kernels, sum);
+    auto launch = dyn_cast<plan::LaunchOp>(op);
+    if (!launch)
+      continue;
+    static constexpr int64_t StageFlops::*kParts[] = {&StageFlops::forward, &StageFlops::backward, &StageFlops::recompute};
+    sum.*kParts[static_cast<size_t>(grad::stageOf(op.getLoc()))] += times * kernels.lookup(launch.getKernel());
+  }
+}
+
+StageFlops executedFlops(plan::ProgramOp program) {
+  llvm::StringMap<int64_t> kernels;
+  for (auto def : program->getParentOfType<ModuleOp>().getOps<kernel::DefOp>())
+    kernels[def.getSymName()] = integer(def, def->hasAttr("flops_executed") ? "flops_executed" : "flops");
+  StageFlops sum;
+  addExecuted(program.getBody().front(), 1, kernels, sum);
+  return sum;
 }
 
 /// An attribute of {name, bytes, source} entries.
@@ -87,12 +109,17 @@ json statsReport(ModuleOp module, llvm::ArrayRef<CodeBlob> code) {
     for (const std::string &name : kernels)
       if (fast.contains(name))
         fastKernels.push_back(name);
+    const StageFlops executed = executedFlops(program);
     report[program.getSymName().str()] = {{"ops", integer(program, "ops")},
                                           {"kernels", kernels.size()},
                                           {"launches", integer(program, "launches")},
                                           {"flops_forward", integer(program, "flops")},
                                           {"flops_backward", integer(program, "flops_backward")},
                                           {"flops_recompute", integer(program, "flops_recompute")},
+                                          {"flops_executed", executed.sum()},
+                                          {"flops_executed_forward", executed.forward},
+                                          {"flops_executed_backward", executed.backward},
+                                          {"flops_executed_recompute", executed.recompute},
                                           {"code_bytes", code.empty() ? size_t(0) : code.front().object.size()},
                                           {"math", allowsFastMath(module) ? "fast" : "strict"},
                                           {"fast_math_kernels", std::move(fastKernels)}};

@@ -16,6 +16,15 @@ namespace hb {
 /// Bytes of the weights that a program reads, as packed.
 int64_t weightBytes(plan::ProgramOp program);
 
+/// Floating point operations of a run, by the part of the program that does them.
+struct StageFlops {
+  int64_t forward = 0, backward = 0, recompute = 0;
+  int64_t sum() const { return forward + backward + recompute; }
+};
+/// What the target's kernels do (`flops_executed` of kernel.def; before it is counted, what the algorithm needs). Bodies of loops with a run-time count
+/// are counted once.
+StageFlops executedFlops(plan::ProgramOp program);
+
 /// Per entry: peak_bytes, lower_bound_bytes, weights_bytes (of the weights this entry reads, as packed), saved_bytes,
 /// recomputed_bytes, largest (what is alive at the peak), saved (what is kept for the gradient, largest first). Needs a module after the plan phase.
 nlohmann::json memoryReport(mlir::ModuleOp module);
@@ -27,8 +36,8 @@ struct FastMathReport {
 };
 FastMathReport fastMathReport(mlir::ModuleOp module);
 
-/// Per entry: ops, kernels, launches, flops_forward, flops_backward, flops_recompute, code_bytes (of the first blob; all
-/// variants do the same), math, fast_math_kernels. Bodies of loops with a run-time count are counted once.
+/// Per entry: ops, kernels, launches, flops_forward, flops_backward, flops_recompute (of the algorithm), flops_executed and its three parts
+/// flops_executed_forward, … (of the kernels), code_bytes (of the first blob; all variants do the same), math, fast_math_kernels. Bodies of loops with a run-time count are counted once.
 nlohmann::json statsReport(mlir::ModuleOp module, llvm::ArrayRef<CodeBlob> code);
 
 } // namespace hb

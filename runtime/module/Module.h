@@ -101,7 +101,7 @@ struct KernelInfo {
   int64_t block = 1;         ///< threads of a block; 1 on x86-64
   uint64_t sharedBytes = 0;  ///< dynamic shared memory of a block; 0 on x86-64
   uint64_t scratchBytes = 0; ///< private memory of a task; 0 on CUDA
-  double flops = 0, bytes = 0;
+  double flops = 0, flopsExecuted = 0, bytes = 0; ///< of the algorithm, of the code
   KernelShape shape;
 };
 

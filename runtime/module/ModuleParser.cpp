@@ -209,6 +209,7 @@ private:
     info.sharedBytes = o.has("shared_bytes") ? size(o, "shared_bytes") : 0;
     info.scratchBytes = size(o, "scratch_bytes");
     info.flops = o.number("flops", 0);
+    info.flopsExecuted = o.number("flops_executed", info.flops);
     info.bytes = o.number("bytes", 0);
     if (info.grid < 0)
       o.fail("grid", "a number of tasks", std::to_string(info.grid));

@@ -52,16 +52,17 @@ double rateSeconds(const KernelRow &row, int threads) { return threads == 1 ? ro
 /// FLOPs and time of several kernels, so that their share of the probe is weighted by FLOPs.
 struct Sum {
   uint64_t launches = 0;
-  double flops = 0, seconds = 0, cpu = 0;
+  double flops = 0, executed = 0, seconds = 0, cpu = 0;
   void add(const KernelInfo &kernel, const KernelRow &row) {
     launches += row.count;
     flops += kernel.flops * row.count;
+    executed += kernel.flopsExecuted * row.count;
     seconds += row.seconds;
     cpu += row.cpu;
   }
   nlohmann::json json(const std::string &name, double probe, int threads) const {
     double rate = threads == 1 ? cpu : seconds, gflops = rate > 0 ? flops / rate * 1e-9 : 0;
-    return {{"name", name}, {"launches", launches}, {"flops", flops}, {"ms", seconds * 1e3}, {"cpu_ms", cpu * 1e3}, {"gflops", gflops}, {"share", gflops / probe}};
+    return {{"name", name}, {"launches", launches}, {"flops", flops}, {"flops_executed", executed}, {"ms", seconds * 1e3}, {"cpu_ms", cpu * 1e3}, {"gflops", gflops}, {"share", gflops / probe}};
   }
 };
 
@@ -127,7 +128,7 @@ nlohmann::json benchEntry(Session &session, const Program &program, const BenchO
     if (!options.kernel.empty() && info.symbol != options.kernel)
       continue;
     double gflops = seconds > 0 ? info.flops * row.count / seconds * 1e-9 : 0;
-    kernels.push_back({{"name", info.symbol}, {"family", info.family}, {"count", row.count}, {"ms", row.seconds * 1e3}, {"cpu_ms", row.cpu * 1e3}, {"gflops", gflops},
+    kernels.push_back({{"name", info.symbol}, {"family", info.family}, {"count", row.count}, {"flops", info.flops}, {"flops_executed", info.flopsExecuted}, {"ms", row.seconds * 1e3}, {"cpu_ms", row.cpu * 1e3}, {"gflops", gflops},
                        {"gbytes_per_s", seconds > 0 ? info.bytes * row.count / seconds * 1e-9 : 0}, {"share", gflops / probe}, {"source", info.source}});
   }
   nlohmann::json shares = nlohmann::json::object();
@@ -146,9 +147,10 @@ void printTable(const nlohmann::json &result) {
   std::printf("%s: min %.1f ms, median %.1f ms, %.1f GFLOP/s = %.0f %% of the probe (%.1f GFLOP/s, %d threads), peak memory %.0f MiB (planned %.0f MiB)\n", result["entry"].get<std::string>().c_str(),
               result["ms_min"].get<double>(), result["ms_median"].get<double>(), result["gflops"].get<double>(), result["share_of_probe"].get<double>() * 100, result["probe_gflops"].get<double>(),
               result["threads"].get<int>(), result["peak_rss_bytes"].get<double>() / 1048576, result["planned_peak_bytes"].get<double>() / 1048576);
-  std::printf("  %-36s %8s %10s %10s %9s %6s\n", "class", "launches", "GFLOP", "CPU ms", "GFLOP/s", "share");
+  std::printf("  %-36s %8s %10s %10s %10s %9s %6s\n", "class", "launches", "GFLOP", "executed", "CPU ms", "GFLOP/s", "share");
   for (const nlohmann::json &c : result["classes"])
-    std::printf("  %-36s %8d %10.1f %10.1f %9.1f %5.0f%%\n", c["name"].get<std::string>().c_str(), c["launches"].get<int>(), c["flops"].get<double>() * 1e-9, c["cpu_ms"].get<double>(),
+    std::printf("  %-36s %8d %10.1f %10.1f %10.1f %9.1f %5.0f%%\n", c["name"].get<std::string>().c_str(), c["launches"].get<int>(), c["flops"].get<double>() * 1e-9,
+                c["flops_executed"].get<double>() * 1e-9, c["cpu_ms"].get<double>(),
                 c["gflops"].get<double>(), c["share"].get<double>() * 100);
   std::printf("  %-18s %6s %10s %9s %8s %6s  %s\n", "kernel", "count", "ms", "GFLOP/s", "GB/s", "share", "source");
   for (const nlohmann::json &k : result["kernels"])

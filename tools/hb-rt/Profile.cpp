@@ -18,7 +18,7 @@ void writeProfile(const Module &module, const Executor &executor, const std::str
   for (const LaunchTime &time : executor.launchTimes()) {
     const KernelInfo &kernel = module.kernels[time.kernel];
     events.push_back({{"name", kernel.symbol}, {"cat", kernel.family}, {"ph", "X"}, {"pid", 1}, {"tid", 1}, {"ts", at * 1e6}, {"dur", time.seconds * 1e6},
-                      {"args", {{"count", time.count}, {"source", kernel.source}, {"flops", kernel.flops}, {"bytes", kernel.bytes}}}});
+                      {"args", {{"count", time.count}, {"source", kernel.source}, {"flops", kernel.flops}, {"flops_executed", kernel.flopsExecuted}, {"bytes", kernel.bytes}}}});
     at += time.seconds;
   }
   writeFileAtomically(path, nlohmann::json{{"traceEvents", events}}.dump());

@@ -5,6 +5,7 @@
 //   S^T = K·Q^T (a tile is 6 keys × the lane vectors), P = 2^(S − max), O^T = O^T·α + V^T·P (a tile is 6 value columns).
 // The softmax runs in base 2: log2 e is folded into the scale. Partial sums over a key block of ≤ 128 are added to the totals
 // with one FMA that also rescales; that keeps float32 chains short, which is what the accuracy rests on.
+#include "lowering/emit/x86/AttentionBlocks.h"
 #include "lowering/emit/x86/AttentionTile.h"
 #include "lowering/emit/x86/Families.h"
 #include "lowering/emit/x86/Lanes.h"
@@ -18,11 +19,8 @@ using namespace mlir;
 namespace hb::x86 {
 namespace {
 
-constexpr int64_t smallBlock = 64, largeBlock = 256; ///< queries of a task
-constexpr int64_t streamedBytes = 1 << 20;           ///< keys and values of a head that do not stay in the second-level cache
-constexpr int64_t maxBlockKeys = 128;
-constexpr int64_t maxChain = 160;    ///< longest float32 chain over the head width
-constexpr int64_t chainLength = 128; ///< where longer ones are cut
+constexpr int64_t maxChain = attentionMaxChain; ///< longest float32 chain over the head width
+constexpr int64_t chainLength = 128;            ///< where longer ones are cut
 
 int64_t roundUp(int64_t x, int64_t multiple) { return (x + multiple - 1) / multiple * multiple; }
 
@@ -30,26 +28,18 @@ class AttentionEmitter {
 public:
   AttentionEmitter(KernelBuilder &kb, kernel::AttentionOp op)
       : kb(kb), op(op), q(kb.operand(op.getQ())), k(kb.operand(op.getK())), v(kb.operand(op.getV())), out(kb.operand(op.getResult())), lanes(kb.lanes()) {
-    batch = q.shape()[0];
-    queries = q.shape()[1];
-    keys = k.shape()[1];
-    heads = op.getHeads();
-    width = q.shape()[2] / heads;
-    valueWidth = v.shape()[2] / heads;
+    const AttentionExtents extents = extentsOf(op);
+    batch = extents.batch, queries = extents.queries, keys = extents.keys, heads = extents.heads, width = extents.width, valueWidth = extents.valueWidth;
+    causal = extents.causal;
     tilePanels = kb.target.avx512() ? 4 : 2;
-    causal = op.getCausal();
-    // Keys and values that outgrow the cache are streamed once per query block: then larger blocks, if tasks enough remain.
-    streamed = keys * (width + valueWidth) * 4 >= streamedBytes && std::max(width, valueWidth) <= maxChain;
-    blockQueries = smallBlock;
-    while (streamed && blockQueries < largeBlock && batch * heads * ((queries + 2 * blockQueries - 1) / (2 * blockQueries)) >= 32)
-      blockQueries *= 2;
+    const AttentionBlocks blocks = attentionBlocks(extents);
+    streamed = blocks.streamed;
+    blockQueries = blocks.queries;
+    blockKeys = blocks.keys;
     // Rounding errors of the scores grow with the chain over the head width, those of the result with the number of keys. Two interleaved
     // chains take a third off at a tenth of the speed, and only where the plain chain would exceed 4e-7.
     scoreChains = width > 64 || keys > 8192 ? 2 : 1;
     valueChains = keys > 8192 ? 2 : 1;
-    blockKeys = keys;
-    if (int64_t blocks = (keys + maxBlockKeys - 1) / maxBlockKeys; blocks > 1) // equal blocks
-      blockKeys = std::min(maxBlockKeys, roundUp((keys + blocks - 1) / blocks, 8));
     single = blockKeys == keys;
   }
 

@@ -8,6 +8,7 @@
 //
 // Where heads give tasks enough, a task is one head: all five products in one pass, dQ running in its place. Otherwise tasks are blocks: of
 // keys (dK and dV, four products) and of queries (dQ, three), in turn, so that any even split of them is even in work too.
+#include "lowering/emit/x86/AttentionBlocks.h"
 #include "lowering/emit/x86/AttentionTile.h"
 #include "lowering/emit/x86/Families.h"
 #include "lowering/emit/x86/Lanes.h"
@@ -20,41 +21,22 @@ using namespace mlir;
 namespace hb::x86 {
 namespace {
 
-constexpr int64_t enoughHeads = 8;      ///< heads (times batch) from which a task is a head
-constexpr int64_t queriesOfBlock = 64;  ///< blocks are equal, so that they differ from this a little
-constexpr int64_t queriesOfTask = 128;  ///< where a task is a block of queries: keys are turned once for it
-/// Keys of a block: Q, dY and dQ are streamed once for each, so many where the head is the task (and blocks make no tasks).
-constexpr int64_t keysOfHeadBlock = 512, keysOfBlock = 128, keysOfWideBlock = 64;
-constexpr int64_t wideHead = 512;       ///< widths of keys and values together from which a block's arrays outgrow the cache otherwise
 constexpr int64_t shortChain = 64, longChain = 128; ///< float32 chains: over a head's width up to the first as they are, up to twice that halved
 constexpr int64_t maxChain = 160;                   ///< over keys
 
 int64_t roundUp(int64_t x, int64_t multiple) { return (x + multiple - 1) / multiple * multiple; }
 
-/// The size of equal blocks of `wanted` up to a quarter more: a last small one would waste lanes and code.
-int64_t blockOf(int64_t count, int64_t wanted, int64_t multiple) {
-  int64_t blocks = std::max<int64_t>(1, (count + wanted * 3 / 4 - 1) / wanted);
-  return blocks == 1 ? count : std::min(count, roundUp((count + blocks - 1) / blocks, multiple));
-}
-
 class AttentionVjpEmitter {
 public:
   AttentionVjpEmitter(KernelBuilder &kb, kernel::AttentionVjpOp op) : kb(kb), op(op), lanes(kb.lanes()) {
-    ArrayRef<int64_t> q = kb.operand(op.getQ()).shape();
-    batch = q[0];
-    queries = q[1];
-    keys = kb.operand(op.getK()).shape()[1];
-    heads = op.getHeads();
-    width = q[2] / heads;
-    valueWidth = kb.operand(op.getV()).shape()[2] / heads;
+    const AttentionExtents extents = extentsOf(op);
+    batch = extents.batch, queries = extents.queries, keys = extents.keys, heads = extents.heads, width = extents.width, valueWidth = extents.valueWidth;
     scale = op.getScale().convertToDouble();
-    causal = op.getCausal();
-    byHeads = batch * heads >= enoughHeads;
-    blockQueries = blockOf(queries, queriesOfBlock, 4);
-    taskQueries = byHeads ? blockQueries : blockOf(queries, queriesOfTask, 4);
-    const int64_t most = kb.target.avx512() ? keysOfHeadBlock : keysOfHeadBlock / 2; // such machines have the larger second-level caches, too
-    blockKeys = blockOf(keys, width + valueWidth > wideHead ? keysOfWideBlock : byHeads ? most : keysOfBlock, 16);
-    fetchesAhead = byHeads && width + valueWidth <= wideHead / 2;
+    causal = extents.causal;
+    const AttentionVjpBlocks blocks = attentionVjpBlocks(extents, kb.target.avx512());
+    byHeads = blocks.byHeads;
+    blockQueries = blocks.queries, taskQueries = blocks.taskQueries, blockKeys = blocks.keys;
+    fetchesAhead = byHeads && width + valueWidth <= attentionWideHead / 2;
     blockLanes = roundUp(blockKeys, lanes) + 16; // columns of P are swept too: an odd number of lines between rows spreads them over the cache
   }
 

@@ -1,5 +1,6 @@
 #include "lowering/emit/x86/EmitX86.h"
 
+#include "lowering/emit/x86/Executed.h"
 #include "lowering/emit/x86/Families.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
@@ -130,6 +131,7 @@ LogicalResult emitX86(ModuleOp module, ArrayRef<X86Target> targets, std::vector<
   }
   if (!ok)
     return failure();
+  countExecuted(module, targets);
 
   for (size_t t = 0; t < targets.size(); ++t) {
     std::vector<std::vector<char>> objects;

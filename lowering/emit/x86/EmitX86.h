@@ -23,7 +23,7 @@ struct EmitReport {
 
 /// Compiles all kernels for all variants (two worker threads, a context each), appends one CodeBlob per variant and sets
 /// `grid` and `scratch_bytes` on every kernel.def; both are checked to be equal for all variants (scratch: the maximum is
-/// taken). Diagnostics go to the kernel's location. `report` may be null.
+/// taken), and `flops_executed`. Diagnostics go to the kernel's location. `report` may be null.
 mlir::LogicalResult emitX86(mlir::ModuleOp module, llvm::ArrayRef<x86::X86Target> targets, std::vector<CodeBlob> &blobs, EmitReport *report);
 
 } // namespace hb

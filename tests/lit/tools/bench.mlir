@@ -6,14 +6,14 @@
 // RUN: FileCheck %s --check-prefix=JSON < %t/m.json
 // RUN: FileCheck %s --check-prefix=CONTRACT < %t/m.json
 
-// TABLE: class launches GFLOP CPU ms GFLOP/s share
+// TABLE: class launches GFLOP executed CPU ms GFLOP/s share
 // TABLE-NOT: GEMMs
 // TABLE: self-attention  1  0.0
 // TABLE-NEXT: cross-attention / few keys  1
 // TABLE-NEXT: everything  2
 
 // 2 products of 2·128·128·32, and 2·128·77·32.
-// JSON: "classes":[{"cpu_ms":{{[^,]+}},"flops":2097152.0,"gflops":{{[^,]+}},"launches":1,"ms":{{[^,]+}},"name":"self-attention","share":{{[^}]+}}},
+// JSON: "classes":[{"cpu_ms":{{[^,]+}},"flops":2097152.0,"flops_executed":2097152.0,"gflops":{{[^,]+}},"launches":1,"ms":{{[^,]+}},"name":"self-attention","share":{{[^}]+}}},
 // JSON-SAME: "flops":1261568.0,{{[^}]+}}"name":"cross-attention / few keys"
 // JSON-SAME: "flops":3358720.0,{{[^}]+}}"launches":2,{{[^}]+}}"name":"everything"
 
@@ -24,7 +24,7 @@
 // CONTRACT-DAG: "share_of_probe":
 // CONTRACT-DAG: "peak_rss_bytes":
 // CONTRACT-DAG: "planned_peak_bytes":
-// CONTRACT-DAG: "kernels":[{"count":1,"cpu_ms":{{[^,]+}},"family":"attention","gbytes_per_s":{{[^,]+}},"gflops":{{[^,]+}},"ms":{{[^,]+}},"name":"attention_{{[01]}}","share":
+// CONTRACT-DAG: "kernels":[{"count":1,"cpu_ms":{{[^,]+}},"family":"attention","flops":{{[^,]+}},"flops_executed":{{[^,]+}},"gbytes_per_s":{{[^,]+}},"gflops":{{[^,]+}},"ms":{{[^,]+}},"name":"attention_{{[01]}}","share":
 
 //--- m.hb
 entry f (x: tensor[B, N, D], c: tensor[B, M, D]) where B = 1, N = 128, M = 77, D = 32 -> (y: tensor[B, N, D]) {
