@@ -101,16 +101,21 @@ std::string familyText(Operation *op) {
 
 } // namespace
 
+std::string describeKernel(kernel::DefOp def) {
+  Operation *op = &def.getBody().front().front();
+  std::string text = familyText(op);
+  if (StringRef use = fastMathUse(op); !use.empty())
+    text += ("; --math fast: " + use).str();
+  return text;
+}
+
 std::vector<Remark> describeKernels(ModuleOp module) {
   llvm::StringMap<int64_t> launches;
   module.walk([&](plan::LaunchOp launch) { ++launches[launch.getKernel()]; });
   std::vector<Remark> remarks;
   for (auto def : module.getOps<kernel::DefOp>()) {
     auto source = def->getAttrOfType<StringAttr>("source");
-    Operation *op = &def.getBody().front().front();
-    std::string text = familyText(op);
-    if (StringRef use = fastMathUse(op); !use.empty())
-      text += ("; --math fast: " + use).str();
+    std::string text = describeKernel(def);
     int64_t count = launches.lookup(def.getSymName());
     remarks.push_back({source ? source.str() : "", llvm::formatv("{0}: {1}{2}", def.getSymName(), text, count == 1 ? "" : llvm::formatv("; used {0} times", count).str()).str()});
   }

@@ -4,7 +4,9 @@
 #include "dialects/kernel/Kernel.h"
 #include "dialects/plan/Plan.h"
 #include "lowering/kernels/Cost.h"
+#include "lowering/MemoryBudget.h"
 #include "lowering/kernels/FastMath.h"
+#include "lowering/plan/Remarks.h"
 
 #include <set>
 
@@ -41,24 +43,27 @@ int64_t weightBytes(plan::ProgramOp program) {
   return bytes;
 }
 
-static void addExecuted(Block &commands, int64_t times, const llvm::StringMap<int64_t> &kernels, StageFlops &sum) {
+/// Calls body(launch, times) for every launch and how often a run makes it; bodies of loops with a run-time count count once.
+static void forLaunches(Block &commands, int64_t times, llvm::function_ref<void(plan::LaunchOp, int64_t)> body) {
   for (Operation &op : commands) {
-    if (auto loop = dyn_cast<plan::RepeatOp>(op))
-      addExecuted(loop.getBody().front(), loop.getCount() ? times : times * loop.getMaxTripCount(), kernels, sum);
-    auto launch = dyn_cast<plan::LaunchOp>(op);
-    if (!launch)
-      continue;
-    static constexpr int64_t StageFlops::*kParts[] = {&StageFlops::forward, &StageFlops::backward, &StageFlops::recompute};
-    sum.*kParts[static_cast<size_t>(grad::stageOf(op.getLoc()))] += times * kernels.lookup(launch.getKernel());
+    if (auto launch = dyn_cast<plan::LaunchOp>(op))
+      body(launch, times);
+    else if (auto loop = dyn_cast<plan::RepeatOp>(op))
+      forLaunches(loop.getBody().front(), loop.getCount() ? times : times * loop.getMaxTripCount(), body);
   }
 }
+
+static int64_t executedFlops(kernel::DefOp def) { return integer(def, def->hasAttr("flops_executed") ? "flops_executed" : "flops"); }
 
 StageFlops executedFlops(plan::ProgramOp program) {
   llvm::StringMap<int64_t> kernels;
   for (auto def : program->getParentOfType<ModuleOp>().getOps<kernel::DefOp>())
-    kernels[def.getSymName()] = integer(def, def->hasAttr("flops_executed") ? "flops_executed" : "flops");
+    kernels[def.getSymName()] = executedFlops(def);
   StageFlops sum;
-  addExecuted(program.getBody().front(), 1, kernels, sum);
+  forLaunches(program.getBody().front(), 1, [&](plan::LaunchOp launch, int64_t times) {
+    static constexpr int64_t StageFlops::*kParts[] = {&StageFlops::forward, &StageFlops::backward, &StageFlops::recompute};
+    sum.*kParts[static_cast<size_t>(grad::stageOf(launch.getLoc()))] += times * kernels.lookup(launch.getKernel());
+  });
   return sum;
 }
 
@@ -123,6 +128,42 @@ json statsReport(ModuleOp module, llvm::ArrayRef<CodeBlob> code) {
                                           {"code_bytes", code.empty() ? size_t(0) : code.front().object.size()},
                                           {"math", allowsFastMath(module) ? "fast" : "strict"},
                                           {"fast_math_kernels", std::move(fastKernels)}};
+  }
+  return report;
+}
+
+json planReport(ModuleOp module) {
+  json report = statsReport(module, {}), memory = memoryReport(module);
+  for (auto program : module.getOps<plan::ProgramOp>()) {
+    json &entry = report[program.getSymName().str()];
+    entry.update(memory[program.getSymName().str()]);
+    entry.erase("code_bytes"); // there is no code yet
+    llvm::StringMap<int64_t> launches;
+    forLaunches(program.getBody().front(), 1, [&](plan::LaunchOp launch, int64_t times) { launches[launch.getKernel()] += times; });
+    json table = json::array(), regions = json::array();
+    for (auto def : module.getOps<kernel::DefOp>())
+      if (int64_t count = launches.lookup(def.getSymName()))
+        table.push_back({{"name", def.getSymName().str()},
+                         {"family", def.getBody().front().front().getName().stripDialect().str()},
+                         {"launches", count},
+                         {"flops", count * integer(def, "flops")},
+                         {"flops_executed", count * executedFlops(def)},
+                         {"bytes", count * integer(def, "bytes")},
+                         {"what", describeKernel(def)},
+                         {"source", def->hasAttr("source") ? def->getAttrOfType<StringAttr>("source").str() : ""}});
+    entry["kernel_table"] = std::move(table);
+    if (auto list = program->getAttrOfType<ArrayAttr>(kRecomputedAttribute))
+      for (auto region : list.getAsRange<DictionaryAttr>()) {
+        json item;
+        for (NamedAttribute field : region) {
+          if (auto text = dyn_cast<StringAttr>(field.getValue()))
+            item[field.getName().str()] = text.str();
+          else if (auto number = dyn_cast<IntegerAttr>(field.getValue()))
+            item[field.getName().str()] = number.getInt();
+        }
+        regions.push_back(std::move(item));
+      }
+    entry["recomputed"] = std::move(regions);
   }
   return report;
 }

@@ -40,4 +40,8 @@ FastMathReport fastMathReport(mlir::ModuleOp module);
 /// flops_executed_forward, … (of the kernels), code_bytes (of the first blob; all variants do the same), math, fast_math_kernels. Bodies of loops with a run-time count are counted once.
 nlohmann::json statsReport(mlir::ModuleOp module, llvm::ArrayRef<CodeBlob> code);
 
+/// Per entry: everything that memoryReport and statsReport say, and kernel_table (of each kernel: name, family, launches in a run, flops, flops_executed and
+/// bytes of all of them, what it does, source) and recomputed (regions: from, to, source, launches, bytes, flops). `hbc plan --json`.
+nlohmann::json planReport(mlir::ModuleOp module);
+
 } // namespace hb

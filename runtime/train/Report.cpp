@@ -1,11 +1,11 @@
 #include "runtime/train/Report.h"
 
+#include "runtime/base/HtmlPage.h"
 #include "runtime/base/MappedFile.h"
 #include "runtime/base/Text.h"
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <filesystem>
 #include <map>
 #include <set>
@@ -21,19 +21,7 @@ struct Curve {
   std::vector<Point> points;
 };
 
-constexpr const char *kStyle = "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}"
-                               "h1{font-size:1.5rem}h2{font-size:1.1rem;margin-top:2rem}svg{width:100%;height:auto;background:#fafafa;border:1px solid #ddd}"
-                               "table{border-collapse:collapse}td,th{padding:.2rem .8rem;text-align:right;border-bottom:1px solid #ddd}td:first-child{text-align:left}"
-                               "pre{background:#f4f4f4;padding:1rem;overflow:auto}figure{display:inline-block;margin:.5rem}figcaption{font-size:.85rem;color:#666}"
-                               "img{image-rendering:pixelated;max-width:100%}text{font:11px system-ui,sans-serif;fill:#555}";
 constexpr const char *kColours[] = {"#1b6ca8", "#c0392b", "#27864f", "#8e44ad", "#b9770e", "#16a085", "#7f8c8d"};
-
-std::string escaped(const std::string &text) {
-  std::string out;
-  for (char c : text)
-    out += c == '<' ? "&lt;" : c == '>' ? "&gt;" : c == '&' ? "&amp;" : c == '"' ? "&quot;" : std::string(1, c);
-  return out;
-}
 
 std::string base64(std::string_view bytes) {
   constexpr const char *kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -47,12 +35,6 @@ std::string base64(std::string_view bytes) {
       out += j <= count ? kDigits[group >> (18 - 6 * j) & 63] : '=';
   }
   return out;
-}
-
-std::string shortNumber(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.4g", value);
-  return text;
 }
 
 /// The finite values of one key over the steps.
@@ -79,9 +61,9 @@ std::string chart(const std::string &title, const std::vector<Curve> &curves) {
     y0 -= std::max(1e-9, std::abs(y0) * 0.05), y1 += std::max(1e-9, std::abs(y1) * 0.05);
   auto px = [&](double x) { return kLeft + (x1 > x0 ? (x - x0) / (x1 - x0) : 0.5) * (kWidth - kLeft - kRight); };
   auto py = [&](double y) { return kHeight - kBottom - (y - y0) / (y1 - y0) * (kHeight - kTop - kBottom); };
-  std::string out = "<h2>" + escaped(title) + "</h2>\n<svg viewBox=\"0 0 800 240\" role=\"img\" aria-label=\"" + escaped(title) + "\">\n";
+  std::string out = "<h2>" + htmlEscaped(title) + "</h2>\n<svg viewBox=\"0 0 800 240\" role=\"img\" aria-label=\"" + htmlEscaped(title) + "\">\n";
   auto label = [&](double x, double y, const char *anchor, const std::string &text) {
-    out += "<text x=\"" + shortNumber(x) + "\" y=\"" + shortNumber(y) + "\" text-anchor=\"" + anchor + "\">" + escaped(text) + "</text>\n";
+    out += "<text x=\"" + shortNumber(x) + "\" y=\"" + shortNumber(y) + "\" text-anchor=\"" + anchor + "\">" + htmlEscaped(text) + "</text>\n";
   };
   label(kLeft - 6, kTop + 8, "end", shortNumber(y1));
   label(kLeft - 6, kHeight - kBottom, "end", shortNumber(y0));
@@ -101,7 +83,7 @@ std::string chart(const std::string &title, const std::vector<Curve> &curves) {
     out += "\"/>\n";
     if (curve.points.size() == 1)
       out += "<circle r=\"3\" cx=\"" + shortNumber(px(curve.points[0].x)) + "\" cy=\"" + shortNumber(py(curve.points[0].y)) + "\" fill=\"" + stroke + "\"/>\n";
-    out += std::string("<text x=\"") + shortNumber(legend) + "\" y=\"22\" style=\"fill:" + stroke + "\">" + escaped(curve.name) + "</text>\n";
+    out += std::string("<text x=\"") + shortNumber(legend) + "\" y=\"22\" style=\"fill:" + stroke + "\">" + htmlEscaped(curve.name) + "</text>\n";
     legend += 14 + 6.5 * static_cast<double>(curve.name.size());
   }
   return out + "</svg>\n";
@@ -126,7 +108,7 @@ std::string summary(const std::vector<Curve> &curves) {
     if (curve.points.empty())
       continue;
     double best = std::max_element(curve.points.begin(), curve.points.end(), [](const Point &a, const Point &b) { return a.y < b.y; })->y;
-    out += "<tr><td>" + escaped(curve.name) + "</td><td>" + shortNumber(curve.points.front().y) + "</td><td>" + shortNumber(best) + "</td><td>" + shortNumber(curve.points.back().y) + "</td></tr>\n";
+    out += "<tr><td>" + htmlEscaped(curve.name) + "</td><td>" + shortNumber(curve.points.front().y) + "</td><td>" + shortNumber(best) + "</td><td>" + shortNumber(curve.points.back().y) + "</td></tr>\n";
   }
   return out + "</table>\n";
 }
@@ -146,7 +128,7 @@ std::string sampleGrids(const std::string &folder) {
     if (index == last)
       continue;
     last = index;
-    out += "<figure><img alt=\"samples\" src=\"data:image/png;base64," + base64(readTextFile(joinPath(folder, names[index]))) + "\"><figcaption>" + escaped(names[index]) + "</figcaption></figure>\n";
+    out += "<figure><img alt=\"samples\" src=\"data:image/png;base64," + base64(readTextFile(joinPath(folder, names[index]))) + "\"><figcaption>" + htmlEscaped(names[index]) + "</figcaption></figure>\n";
   }
   return out.empty() ? "" : "<h2>Samples</h2>\n" + out;
 }
@@ -162,11 +144,11 @@ std::string reportPage(const std::vector<nlohmann::json> &history, const std::st
   }
   std::vector<Curve> both = rewards;
   both.insert(both.end(), validation.begin(), validation.end());
-  std::string page = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>Training report</title>\n<style>" + std::string(kStyle) +
-                     "</style></head><body>\n<h1>Reward fine-tuning</h1>\n<p>" + std::to_string(steps) + " optimizer steps, " + std::to_string(samples) + " samples.</p>\n" + summary(both);
-  page += chart("Rewards", rewards) + chart("Held-out rewards", validation) + chart("Loss", {curveOf(history, "loss"), curveOf(history, "validation/loss")}) + chart("Distance to the frozen model (KL)", {curveOf(history, "kl"), curveOf(history, "validation/kl")}) +
-          chart("Gradient norm", {curveOf(history, "grad_norm")}) +          chart("Learning rate", {curveOf(history, "lr")}) + chart("Peak memory, MiB", {curveOf(history, "peak_mem_bytes", 1.0 / (1 << 20))}) + chart("Seconds per step", {curveOf(history, "step_time_s")});
-  page += sampleGrids(samplesFolder) + "<h2>Configuration</h2>\n<pre>" + escaped(config) + "</pre>\n</body></html>\n";
+  std::string page = htmlBegin("Training report") + "<h1>Reward fine-tuning</h1>\n<p>" + std::to_string(steps) + " optimizer steps, " + std::to_string(samples) + " samples.</p>\n" + summary(both);
+  page += chart("Rewards", rewards) + chart("Held-out rewards", validation) + chart("Loss", {curveOf(history, "loss"), curveOf(history, "validation/loss")});
+  page += chart("Distance to the frozen model (KL)", {curveOf(history, "kl"), curveOf(history, "validation/kl")}) + chart("Gradient norm", {curveOf(history, "grad_norm")});
+  page += chart("Learning rate", {curveOf(history, "lr")}) + chart("Peak memory, MiB", {curveOf(history, "peak_mem_bytes", 1.0 / (1 << 20))}) + chart("Seconds per step", {curveOf(history, "step_time_s")});
+  page += sampleGrids(samplesFolder) + "<h2>Configuration</h2>\n<pre>" + htmlEscaped(config) + "</pre>\n" + htmlEnd();
   return page;
 }
 

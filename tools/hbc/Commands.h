@@ -15,6 +15,7 @@ void addCheck(CLI::App &app, Action &action);
 void addEval(CLI::App &app, Action &action);
 void addFmt(CLI::App &app, Action &action);
 void addGraph(CLI::App &app, Action &action);
+void addPlan(CLI::App &app, Action &action);
 
 /// Prints the page of an error number (`HB0123` or `123`); 2 when there is none.
 int explain(const std::string &number);

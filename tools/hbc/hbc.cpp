@@ -25,6 +25,7 @@ int main(int argc, char **argv) {
   hb::tool::addEval(app, action);
   hb::tool::addFmt(app, action);
   hb::tool::addGraph(app, action);
+  hb::tool::addPlan(app, action);
   try {
     app.parse(argc, argv);
     if (!number.empty())

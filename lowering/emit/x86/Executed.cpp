@@ -51,8 +51,9 @@ int64_t contractProducts(kernel::ContractOp op, const X86Target &target) {
     return 2 * shapeOf(op.getA())[0] * narrow * roundUp(wide, target.vectorLanes);
   }
   const int64_t rows = product(result.drop_back()), columns = roundUp(result.back(), 16) * (op.getGated() ? 2 : 1);
-  const int64_t terms = product(ArrayRef(op.weightShape()).drop_front());
-  int64_t products = rows * columns * terms; // of planes, `rows` has their number in it
+  const bool planes = op.getForm() == kernel::ContractForm::planes; // `rows` has their number in it, and they are what became of the taps
+  const int64_t terms = planes ? op.weightShape()[1] : product(ArrayRef(op.weightShape()).drop_front());
+  int64_t products = rows * columns * terms;
   if (op.getLoraA()) {
     const int64_t rank = shapeOf(op.getLoraA())[0];
     products += rows * (terms * roundUp(rank, 16) + loraTerms(op, rank, rows, columns, target));
