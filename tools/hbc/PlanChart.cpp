@@ -164,7 +164,8 @@ private:
     const double arena = static_cast<double>(limits_.arena), bound = static_cast<double>(limits_.lowerBound);
     const bool same = y(bound) - y(arena) < 2;
     line(kLeft, y(arena), kWidth - kRight, y(arena), "arena");
-    text(kWidth - kRight - 4, y(arena) - 4, "end", "arena " + bytesText(arena) + (same ? ", at its lower bound" : ""));
+    const bool crowded = showsRoom_ && y(arena) - y(static_cast<double>(limits_.room)) < 14;
+    text(kWidth - kRight - 4, y(arena) + (crowded ? 12 : -4), "end", "arena " + bytesText(arena) + (same ? ", at its lower bound" : ""));
     if (!same) {
       line(kLeft, y(bound), kWidth - kRight, y(bound), "bound");
       text(kLeft + 6, y(bound) - 4, "start", "lower bound " + bytesText(bound));
@@ -212,14 +213,14 @@ const MemoryKindText kMemoryKindTexts[kMemoryKinds] = {
     {MemoryKind::saved, "kept for the gradient", "kept"},
     {MemoryKind::recomputed, "computed again", "again"},
     {MemoryKind::gradient, "gradients", "grads"},
-    {MemoryKind::working, "working values", "work"},
+    {MemoryKind::working, "working values", "other"},
 };
 
 const char *const kChartStyle =
-    ":root{--kept:#3b74b8;--again:#c99a1b;--grads:#c8505e;--work:#9aa5b1}"
-    "@media(prefers-color-scheme:dark){:root{--kept:#5b97dc;--again:#e0b53f;--grads:#e0707d;--work:#75808d}}"
+    ":root{--kept:#3b74b8;--again:#c99a1b;--grads:#c8505e;--other:#9aa5b1}"
+    "@media(prefers-color-scheme:dark){:root{--kept:#5b97dc;--again:#e0b53f;--grads:#e0707d;--other:#75808d}}"
     ".kept{fill:var(--kept);background:var(--kept)}.again,.stage-r{fill:var(--again);background:var(--again)}.grads,.stage-b{fill:var(--grads);background:var(--grads)}"
-    ".work{fill:var(--work);background:var(--work)}.stage-f{fill:var(--faint)}.stage-f,.stage-b,.stage-r{opacity:.75}"
+    ".other{fill:var(--other);background:var(--other)}.stage-f{fill:var(--faint)}.stage-f,.stage-b,.stage-r{opacity:.75}"
     ".grid{stroke:var(--line);stroke-width:.7}.arena{stroke:var(--ink);stroke-width:1.2}.bound{stroke:var(--ink);stroke-width:1;stroke-dasharray:2 3}"
     ".room{stroke:var(--grads);stroke-width:1.4;stroke-dasharray:7 4}.loop{fill:var(--faint);opacity:.6}.edge{stroke:var(--faint);stroke-width:.6;stroke-dasharray:1 3}"
     ".hover{fill:transparent}.hover:hover{fill:var(--ink);fill-opacity:.14}svg.memory text{paint-order:stroke;stroke:var(--panel);stroke-width:3px;stroke-linejoin:round}";

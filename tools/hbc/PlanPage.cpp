@@ -15,15 +15,15 @@ using nlohmann::json;
 namespace hb::tool {
 namespace {
 
-constexpr size_t kMostRows = 250; ///< of the table of kept tensors
+constexpr size_t kMostRows = 1000; ///< of the table of kept tensors
 
 constexpr const char *kStyle =
     ".facts{display:flex;flex-wrap:wrap;gap:.5rem 2rem;margin:.6rem 0 1rem}.facts div{min-width:7rem}.facts dt{color:var(--faint);font-size:.8rem}.facts dd{margin:0;font-size:1.15rem;font-variant-numeric:tabular-nums}"
     ".legend{display:flex;flex-wrap:wrap;gap:.2rem 1.4rem;margin:.4rem 0;font-size:.88rem;color:var(--faint)}.legend i{display:inline-block;width:.8em;height:.8em;border-radius:2px;margin-right:.4em}"
-    ".legend b{color:var(--ink);font-weight:600}.wide{overflow-x:auto;margin:.5rem 0}table{font-size:.88rem}td.l,th.l{text-align:left}td.s{color:var(--faint);font-size:.82rem;min-width:16rem}"
-    "td code{font-size:.82rem;white-space:nowrap}summary{cursor:pointer;font-weight:600;margin:.8rem 0 .3rem}nav a{margin-right:1rem}a{color:var(--kept)}section{border-top:1px solid var(--line);margin-top:2rem}"
+    ".legend b{color:var(--ink);font-weight:600}.wide{overflow:auto;max-height:27rem;margin:.5rem 0;border:1px solid var(--line);border-radius:4px}.wide thead th{position:sticky;top:0;background:var(--panel)}.wide tr:last-child td{border-bottom:0}td[data-v],th{white-space:nowrap}table{font-size:.88rem}.wide table{width:100%}td.l,th.l{text-align:left}td.s{color:var(--faint);font-size:.82rem;min-width:16rem}"
+    "td code{font-size:.82rem;white-space:nowrap}summary{cursor:pointer;font-weight:600;margin:.8rem 0 .3rem}nav a{margin-right:1rem}a{color:var(--kept)}h3{margin:1.4rem 0 .4rem;font-size:1rem}section{border-top:1px solid var(--line);margin-top:2rem}"
     "th button{font:inherit;color:inherit;background:none;border:0;padding:0;cursor:pointer}th button::after{content:' ↕';color:var(--faint)}"
-    "td.bar{min-width:8rem;background:linear-gradient(to right,var(--kept) var(--w),transparent var(--w)) left/100% 35% no-repeat;background-position-y:90%}.note{color:var(--faint);font-size:.88rem}";
+    "td.bar{min-width:8rem;background:linear-gradient(to right,var(--kept) var(--w),transparent var(--w)) left bottom/100% 4px no-repeat}.note{color:var(--faint);font-size:.88rem}";
 
 /// Sorts a table by the column whose head is pressed: numbers by data-v, largest first; words by their text.
 constexpr const char *kSort =
@@ -43,8 +43,15 @@ std::string percentText(double share) {
   return text;
 }
 
-/// File and line of `models/x.hb:12 module.path`.
-std::string placeOf(const std::string &source) { return source.substr(0, source.find(' ')); }
+/// File and line of `models/x.hb:12 module.path`; the file's name may have blanks in it.
+std::string placeOf(const std::string &source) {
+  for (size_t colon = source.rfind(':'); colon != source.npos && colon > 0; colon = source.rfind(':', colon - 1)) {
+    const size_t end = source.find_first_not_of("0123456789", colon + 1);
+    if (end == source.npos ? colon + 1 < source.size() : end > colon + 1 && source[end] == ' ')
+      return source.substr(0, end);
+  }
+  return source;
+}
 
 class EntryPage {
 public:
@@ -85,7 +92,7 @@ private:
     }
     fact("launches", "launches", number("launches"), groupedNumber(number("launches")));
     fact("kernels", "kernels", number("kernels"), groupedNumber(number("kernels")));
-    out_ += "</dl>\n<table class=\"work\"><tr><th>GFLOP of one run</th><th>algorithm</th><th>executed</th><th>executed / algorithm</th></tr>\n";
+    out_ += "</dl>\n<table class=\"flops\"><tr><th>GFLOP of one run</th><th>algorithm</th><th>executed</th><th>executed / algorithm</th></tr>\n";
     static constexpr std::pair<const char *, const char *> kParts[] = {{"forward", "forward"}, {"backward", "backward"}, {"recompute", "computed again"}};
     int64_t flops = 0;
     for (auto [part, title] : kParts) {
@@ -146,7 +153,7 @@ private:
       rows.push_back({std::get<0>(key), std::get<1>(key), std::get<2>(key), count});
     std::stable_sort(rows.begin(), rows.end(), [](const Row &a, const Row &b) { return a.bytes * a.count > b.bytes * b.count; });
     out_ += "<details open><summary>Kept for the gradient: " + groupedNumber(static_cast<int64_t>(entry_["saved"].size())) + " tensors, " + bytesText(static_cast<double>(number("saved_bytes"))) +
-            "</summary>\n<div class=\"wide\"><table class=\"sort saved\"><thead><tr>" + heads({"tensor", "how many", "bytes each", "together", "source"}, {true, false, false, false, true}) + "</tr></thead><tbody>\n";
+            "</summary>\n<div class=\"wide\"><table class=\"sort saved\"><thead><tr>" + heads({"tensor", "count", "bytes each", "together", "source"}, {true, false, false, false, true}) + "</tr></thead><tbody>\n";
     int64_t left = 0, leftBytes = 0;
     for (size_t i = 0; i < rows.size(); ++i) {
       const Row &row = rows[i];
@@ -159,7 +166,7 @@ private:
     }
     out_ += "</tbody></table></div>\n";
     if (left)
-      out_ += "<p class=\"note\">and " + groupedNumber(left) + " smaller ones, " + bytesText(static_cast<double>(leftBytes)) + " together</p>\n";
+      out_ += "<p class=\"note\" data-key=\"smaller_bytes\" data-v=\"" + std::to_string(leftBytes) + "\">and " + groupedNumber(left) + " smaller ones, " + bytesText(static_cast<double>(leftBytes)) + " together</p>\n";
     out_ += "</details>\n";
   }
 
@@ -205,11 +212,11 @@ private:
     }
     std::vector<std::pair<std::string, Work>> byWork(families.begin(), families.end());
     std::stable_sort(byWork.begin(), byWork.end(), [](const auto &a, const auto &b) { return a.second.executed > b.second.executed; });
-    out_ += "<h3>Kernels</h3>\n<div class=\"wide\"><table class=\"families\"><tr><th>family</th><th>kernels</th><th>launches</th><th>GFLOP</th><th>executed</th><th>bytes moved</th><th class=\"l\">share of executed</th></tr>\n";
+    out_ += "<h3>Kernels</h3>\n<div class=\"wide\"><table class=\"families\"><thead><tr><th>family</th><th>kernels</th><th>launches</th><th>GFLOP</th><th>executed</th><th>bytes moved</th><th class=\"l\">share of executed</th></tr></thead><tbody>\n";
     for (auto &[family, work] : byWork)
       out_ += "<tr>" + words(family) + cell(work.kernels, groupedNumber(work.kernels)) + workCells(work) + "<td class=\"l bar\" style=\"--w:" + shortNumber(100 * shareOf(work.executed)) + "%\">" +
               percentText(shareOf(work.executed)) + "</td></tr>\n";
-    out_ += "</table></div>\n";
+    out_ += "</tbody></table></div>\n";
     std::stable_sort(rows.begin(), rows.end(), [](const json *a, const json *b) { return (*a)["flops_executed"].get<int64_t>() > (*b)["flops_executed"].get<int64_t>(); });
     out_ += "<details" + std::string(rows.size() <= 60 ? " open" : "") + "><summary>All " + groupedNumber(static_cast<int64_t>(rows.size())) + " kernels</summary>\n<div class=\"wide\"><table class=\"sort kernels\"><thead><tr>" +
             heads({"kernel", "family", "launches", "GFLOP", "executed", "bytes moved", "share", "what it does", "first used at"}, {true, true, false, false, false, false, false, true, true}) + "</tr></thead><tbody>\n";
