@@ -121,18 +121,18 @@ def compiled(test, module, *arguments):
     done = test.must("hbc compile", test.run("hbc", "compile", *arguments, "-o", test.path(module), "--stats=json", "--memory-report=json"))
     memory, stats = [json.loads(line) for line in done.stdout.splitlines()]
     data = read(test.path(module))
-    return stats, memory, json.loads(data[8:8 + struct.unpack("<Q", data[:8])[0]])
+    return stats, memory, json.loads(data[8:8 + struct.unpack("<Q", data[:8])[0]])["targets"][0]
 
 
 def up(value, unit):
     return (value + unit - 1) // unit * unit
 
 
-def check_executed(test, header):
-    """Executed FLOPs of products from the shapes in the header, worked out again: Winograd, and attention's gradient in five products or seven."""
-    lanes = 16 if any("avx512f" in code["features"] for code in header["code"]) else 8
+def check_executed(test, target):
+    """Executed FLOPs of products from the shapes in the module, worked out again: Winograd, and attention's gradient in five products or seven."""
+    lanes = 16 if any("avx512f" in code["features"] for code in target["code"]) else 8
     seen = set()
-    for kernel in header["kernels"]:
+    for kernel in target["kernels"]:
         shape = kernel.get("shape", {})
         if kernel["family"] == "contract" and shape["form"] == "planes":
             want = 2 * shape["planes"] * shape["rows"] * up(shape["columns"], 16) * shape["depth"]
@@ -154,7 +154,7 @@ def check_executed(test, header):
 with Test(__doc__) as test:
     model = [CHECKPOINT, "--lora-rank", "4", "--lora-targets", "to_q,to_v,ff.net.0.proj", "--steps", "3", "--grad-steps", "2", "--dim", "L=12", "--reward", f"blip2={CHECKPOINT}/rewards/blip2",
              "--entry", TRAIN, "--entry", "text_encoder.text_encode"]
-    stats, memory, header = compiled(test, "train.hbm", *model)
+    stats, memory, target = compiled(test, "train.hbm", *model)
     done = test.must("hbc plan", test.run("hbc", "plan", *model, "--html", test.path("plan.html"), "--json"))
     report = json.loads(done.stdout)
     page = check_page(test, "plan.html", test.path("plan.html"))
@@ -164,12 +164,12 @@ with Test(__doc__) as test:
         for key, value in {**memory[name], **stats[name]}.items():
             test.check(f"--json: {key}", key == "code_bytes" or report[name][key] == value, (report[name].get(key), value))
         sums = {key: sum(kernel[key] for kernel in report[name]["kernel_table"]) for key in ("launches", "flops", "flops_executed")}
-        program = next(p for p in header["programs"] if p["name"] == name)
+        program = next(p for p in target["programs"] if p["name"] == name)
         test.check("the module's own sum", program["stats"]["flops_executed"] == sums["flops_executed"] == stats[name]["flops_executed"], (program["stats"], sums))
     test.check("the largest tensors are named", any(re.search(r"largest:\n +[\d.]+ KiB +models/\S+\.hb:\d+ \S+", title) for title in page.titles), page.titles[:2])
     test.check("forward and backward are told apart", {"forward", "backward"} <= set(page.titles), None)
     # Shapes is small: Winograd needs 64 channels, and all of its gradients of attention are of few heads.
-    test.check("gradients of attention were looked at", check_executed(test, header) & {5, 7}, None)
+    test.check("gradients of attention were looked at", check_executed(test, target) & {5, 7}, None)
     said = test.expect("the summary", test.run("hbc", "plan", *model), 0, r"launches of \d+ kernels", r"backward +[\d.]+ +[\d.]+").stdout
     test.check("the summary names entries", all(name in said for name in stats), said)
 
