@@ -155,8 +155,8 @@ private:
            "a loop of " + groupedNumber(loop.end - loop.begin + 1) + " commands, drawn once; it runs " + (loop.countIsKnown ? groupedNumber(loop.count) + " times" : "as often as an input says, at most " + groupedNumber(loop.count) + " times"));
       line(left, top, left, kHeight - kBottom, "edge");
       line(right, top, right, kHeight - kBottom, "edge");
-      if (loop.depth == 0 && right - left > 8.0 * static_cast<double>(times.size()))
-        text((left + right) / 2, top - 4, "middle", times);
+      if (const bool fits = right - left > 8.0 * static_cast<double>(times.size()); loop.depth == 0)
+        fits ? text((left + right) / 2, top - 4, "middle", times) : text(right + 5, top + 6, "start", times);
     }
   }
 

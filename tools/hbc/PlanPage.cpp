@@ -4,6 +4,7 @@
 #include "tools/hbc/PlanChart.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <map>
 #include <numeric>
@@ -32,7 +33,11 @@ constexpr const char *kSort =
     "const v=r=>{const c=r.cells[i];return c.dataset.v===undefined?c.textContent:+c.dataset.v};"
     "[...body.rows].sort((p,q)=>{const a=v(p),c=v(q),d=typeof a==='number'?c-a:a<c?-1:a>c?1:0;return down==='1'?d:-d}).forEach(r=>body.append(r))}))";
 
-std::string gigaText(int64_t flops) { return shortNumber(static_cast<double>(flops) * 1e-9); }
+/// Billions: four digits below a thousand, whole ones above.
+std::string gigaText(int64_t flops) {
+  const double billions = static_cast<double>(flops) * 1e-9;
+  return billions >= 1000 ? groupedNumber(std::llround(billions)) : flops && billions < 1e-3 ? "&lt; 0.001" : shortNumber(billions);
+}
 
 /// A cell whose exact number is data-v.
 std::string cell(int64_t value, const std::string &text) { return "<td data-v=\"" + std::to_string(value) + "\">" + text + "</td>"; }
@@ -176,7 +181,7 @@ private:
       return;
     out_ += "<details open><summary>Computed again: " + groupedNumber(static_cast<int64_t>(regions.size())) + " regions, " + bytesText(static_cast<double>(number("recomputed_bytes"))) +
             "</summary>\n<div class=\"wide\"><table class=\"sort recomputed\"><thead><tr>" +
-            heads({"from", "to", "launches", "bytes that need not be kept", "GFLOP", "source"}, {true, true, false, false, false, true}) + "</tr></thead><tbody>\n";
+            heads({"from", "to", "launches", "bytes spared", "GFLOP", "source"}, {true, true, false, false, false, true}) + "</tr></thead><tbody>\n";
     for (const json &region : regions) {
       const int64_t launches = region["launches"], bytes = region["bytes"], flops = region["flops"];
       out_ += "<tr>" + words(region["from"]) + words(region["to"]) + cell(launches, std::to_string(launches)) + cell(bytes, bytesText(static_cast<double>(bytes))) + cell(flops, gigaText(flops)) +
