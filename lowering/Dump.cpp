@@ -3,6 +3,7 @@
 #include "runtime/base/AtomicFile.h"
 #include "runtime/base/Error.h"
 
+#include <algorithm>
 #include <filesystem>
 
 using namespace mlir;
@@ -26,15 +27,20 @@ PhaseDump::PhaseDump(std::string folder) : folder_(std::move(folder)) {
     throw Error(901, folder_, "a folder for the dumps", failure.message(), "choose another folder");
 }
 
+void PhaseDump::begin(const std::string &target) {
+  target_ = target;
+  std::replace(target_.begin(), target_.end(), ':', '-');
+}
+
 void PhaseDump::write(const std::string &phase, ModuleOp module) {
   if (folder_.empty())
     return;
   std::string text = programText(module);
   size_t operations = 0;
   module.walk([&](Operation *) { ++operations; });
-  std::string file = std::to_string(rows_.size() + 1) + "-" + phase + ".mlir";
+  std::string file = std::to_string(rows_.size() + 1) + "-" + phase + (target_.empty() ? "" : "." + target_) + ".mlir";
   writeFileAtomically(folder_ + "/" + file, text);
-  rows_.push_back({phase, file, operations, text.size()});
+  rows_.push_back({target_.empty() ? phase : phase + " (" + target_ + ")", file, operations, text.size()});
   writeIndex();
 }
 

@@ -15,6 +15,8 @@ std::string programText(mlir::ModuleOp module);
 class PhaseDump {
 public:
   explicit PhaseDump(std::string folder);
+  /// What follows is of this target: its name goes into the names of the files. Empty where there is one target only.
+  void begin(const std::string &target);
   /// Throws HB0901 when a file cannot be written.
   void write(const std::string &phase, mlir::ModuleOp module);
 
@@ -25,7 +27,7 @@ private:
   };
   void writeIndex() const;
 
-  std::string folder_;
+  std::string folder_, target_;
   std::vector<Row> rows_;
 };
 

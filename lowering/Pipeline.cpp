@@ -3,10 +3,13 @@
 #include "dialects/grad/Grad.h"
 #include "lowering/BudgetedPhases.h"
 #include "lowering/Dump.h"
-#include "lowering/differentiate/Passes.h"
 #include "lowering/MemoryBudget.h"
+#include "lowering/differentiate/Passes.h"
+#include "lowering/emit/nvvm/EmitNvvm.h"
+#include "lowering/emit/x86/EmitX86.h"
 #include "lowering/fuse/Passes.h"
 #include "lowering/kernels/Passes.h"
+#include "lowering/kernels/TargetTraits.h"
 #include "lowering/plan/Passes.h"
 #include "lowering/simplify/Passes.h"
 
@@ -73,11 +76,15 @@ void registerPhases() {
         [](function_ref<void(const detail::PassOptions &)>) {});
 }
 
-LogicalResult runPipeline(ModuleOp module, const PipelineOptions &options, PipelineResult &result) {
-  PhaseDump dump(options.dumpFolder);
-  dump.write("import", module);
-  if (options.stopAfter == "import")
-    return success();
+/// The phases of one target, from simplify on.
+static LogicalResult runTarget(ModuleOp module, const CompileTarget &target, const PipelineOptions &options, PhaseDump &dump, TargetProgram &program, PipelineResult &result) {
+  auto addTime = [&](const char *name, double seconds) { // of several targets, or tried again for the budget
+    auto time = llvm::find_if(result.times, [&](const PhaseTime &t) { return t.name == name; });
+    if (time == result.times.end())
+      result.times.push_back({name, seconds});
+    else
+      time->seconds += seconds;
+  };
   auto runPhase = [&](const Phase &phase) {
     double start = now();
     PassManager passes(module.getContext(), ModuleOp::getOperationName());
@@ -86,11 +93,7 @@ LogicalResult runPipeline(ModuleOp module, const PipelineOptions &options, Pipel
       passes.enableCrashReproducerGeneration(options.reproducer);
     if (failed(passes.run(module)))
       return failure();
-    auto time = llvm::find_if(result.times, [&](const PhaseTime &t) { return t.name == phase.name; });
-    if (time == result.times.end())
-      result.times.push_back({phase.name, now() - start});
-    else
-      time->seconds += now() - start; // tried again for the budget
+    addTime(phase.name, now() - start);
     dump.write(phase.name, module);
     return success();
   };
@@ -113,10 +116,29 @@ LogicalResult runPipeline(ModuleOp module, const PipelineOptions &options, Pipel
   if (stopped)
     return success();
   double start = now();
-  if (failed(emitX86(module, options.targets, result.code, &result.emitted)))
+  if (failed(target.cuda ? emitNvvm(module, *target.cuda, program.code, &result.emitted) : emitX86(module, target.x86, program.code, &result.emitted)))
     return failure();
-  result.times.push_back({"emit", now() - start});
+  addTime("emit", now() - start);
   dump.write("emit", module);
+  return success();
+}
+
+LogicalResult runPipeline(OwningOpRef<ModuleOp> module, const PipelineOptions &options, PipelineResult &result) {
+  PhaseDump dump(options.dumpFolder);
+  dump.write("import", *module);
+  for (const CompileTarget &target : options.targets) {
+    const bool last = &target == &options.targets.back();
+    OwningOpRef<ModuleOp> own = last ? std::move(module) : OwningOpRef<ModuleOp>(module->clone());
+    if (target.cuda)
+      (*own)->setAttr(kTargetAttribute, StringAttr::get(own->getContext(), target.name));
+    TargetProgram program{target.name, std::move(own), {}};
+    if (options.stopAfter != "import") {
+      dump.begin(options.targets.size() > 1 ? target.name : "");
+      if (failed(runTarget(*program.module, target, options, dump, program, result)))
+        return failure();
+    }
+    result.targets.push_back(std::move(program));
+  }
   return success();
 }
 

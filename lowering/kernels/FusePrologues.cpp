@@ -1,6 +1,7 @@
 // hb-fuse-prologues: normalisation while a contraction reads its rows.
 #include "lowering/kernels/Fuse.h"
 #include "lowering/kernels/Passes.h"
+#include "lowering/kernels/TargetTraits.h"
 
 using namespace mlir;
 
@@ -15,6 +16,8 @@ struct FusePrologues : impl::HbFuseProloguesBase<FusePrologues> {
   using HbFuseProloguesBase::HbFuseProloguesBase;
 
   void runOnOperation() override {
+    if (!targetTraits(getOperation()).rowPrologues)
+      return;
     SmallVector<kernel::ContractOp> contractions;
     getOperation().walk([&](kernel::ContractOp op) { contractions.push_back(op); });
     for (kernel::ContractOp op : contractions)

@@ -12,13 +12,7 @@ namespace hb {
 #define GEN_PASS_REGISTRATION
 #include "lowering/kernels/Passes.h.inc"
 
-/// What a target asks of the phase.
-struct KernelsOptions {
-  bool winograd = true; ///< the target has the winograd family
-};
-
-/// Adds the passes of the phase to a pass manager of modules. Expects nn on channels-last pictures.
-void buildKernelsPhase(mlir::OpPassManager &passes, const KernelsOptions &options);
-inline void buildKernelsPhase(mlir::OpPassManager &passes) { buildKernelsPhase(passes, {}); }
+/// Adds the passes of the phase to a pass manager of modules. Expects nn on channels-last pictures; what they do for a target is in TargetTraits.h.
+void buildKernelsPhase(mlir::OpPassManager &passes);
 
 } // namespace hb

@@ -7,14 +7,13 @@ using namespace mlir;
 
 namespace hb {
 
-void buildKernelsPhase(OpPassManager &passes, const KernelsOptions &options) {
+void buildKernelsPhase(OpPassManager &passes) {
   passes.addNestedPass<func::FuncOp>(createHbFormKernels());
   passes.addNestedPass<func::FuncOp>(createHbFuseEpilogues());
   passes.addNestedPass<func::FuncOp>(createCSEPass()); // scalar regions repeat what their parts had in common
   passes.addNestedPass<func::FuncOp>(createHbFusePrologues());
   passes.addNestedPass<func::FuncOp>(createHbSelectRecompute());
-  if (options.winograd)
-    passes.addNestedPass<func::FuncOp>(createHbSelectWinograd());
+  passes.addNestedPass<func::FuncOp>(createHbSelectWinograd());
   passes.addNestedPass<func::FuncOp>(createHbNarrowStorage());
   passes.addPass(createHbOutlineKernels());
 }

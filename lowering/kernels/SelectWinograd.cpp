@@ -4,6 +4,7 @@
 #include "lowering/kernels/MapBuilder.h"
 #include "lowering/MemoryBudget.h"
 #include "lowering/kernels/Passes.h"
+#include "lowering/kernels/TargetTraits.h"
 
 #include "mlir/IR/IRMapping.h"
 
@@ -32,7 +33,7 @@ struct SelectWinograd : impl::HbSelectWinogradBase<SelectWinograd> {
   using HbSelectWinogradBase::HbSelectWinogradBase;
 
   void runOnOperation() override {
-    if (getOperation()->getParentOfType<ModuleOp>()->hasAttr(kDirectConvolutionsAttribute))
+    if (!targetTraits(getOperation()).winograd || getOperation()->getParentOfType<ModuleOp>()->hasAttr(kDirectConvolutionsAttribute))
       return;
     for (auto &known : planes_)
       known.clear();

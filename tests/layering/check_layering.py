@@ -30,6 +30,8 @@ MAY_INCLUDE = {
 }
 # Folders whose children stand for targets and never see a sibling.
 SIBLINGS = ["lowering/emit", "runtime/device"]
+# But for what is written once for several of them: the families of devices that run blocks of threads.
+SHARED_SIBLINGS = ["lowering/emit/gpu/"]
 # Where the order of passes may be written: the pipeline, one function per phase, and a target's own way to machine code.
 PASS_ORDER = [r"lowering/Pipeline\.cpp", r"lowering/[^/]+/Phase\.cpp", r"lowering/emit/[^/]+/Compile\.cpp"]
 SOURCE_SUFFIXES = (".cpp", ".h", ".c", ".td", ".def", ".inc")
@@ -84,7 +86,7 @@ def check_includes(path, text):
         for parent in SIBLINGS:
             mine = re.match(re.escape(parent) + r"/([^/]+)/", path)
             other = re.match(re.escape(parent) + r"/([^/]+)/", name)
-            if mine and other and mine.group(1) != other.group(1):
+            if mine and other and mine.group(1) != other.group(1) and not any(name.startswith(shared) for shared in SHARED_SIBLINGS):
                 yield f"{path}: {parent}/{mine.group(1)} includes its sibling {name}"
 
 

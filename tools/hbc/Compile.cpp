@@ -66,32 +66,37 @@ int compile(CompileOptions &options) {
   PipelineResult result;
   result.times.push_back({"import", now() - start});
   PhaseDiagnostics diagnostics(context);
-  if (mlir::failed(runPipeline(*module, pipeline, result))) {
+  if (mlir::failed(runPipeline(std::move(module), pipeline, result))) {
     if (!reproducer.empty() && isFile(reproducer))
       std::cerr << "note: " << reproducer << " holds the program at that phase; run it with hb-opt --run-reproducer\n";
     return static_cast<int>(diagnostics.exitCode());
   }
+  // Reports are of the first target; every target computes the same.
+  mlir::ModuleOp planned = *result.targets.front().module;
   if (!options.stopAfter.empty() && options.stopAfter != "package") {
-    print(*module, options.output);
+    print(planned, options.output);
     return 0;
   }
   if (options.output.empty())
     throw Error(715, "hbc compile", "-o OUT.hbm", "no output", "");
   if (int64_t budget = options.plan.budget())
-    printBudget(*module, budget);
+    printBudget(planned, budget);
   if (options.plan.math == "fast")
-    printFastMath(*module);
+    printFastMath(planned);
   if (!options.remarks.empty())
-    printRemarks(*module, options.remarks);
+    printRemarks(planned, options.remarks);
   start = now();
-  writeModule(PackageTarget{"x86-64", *module, result.code}, info, options.output);
+  std::vector<PackageTarget> parts;
+  for (TargetProgram &target : result.targets)
+    parts.push_back({target.name, *target.module, target.code});
+  writeModule(parts, info, options.output);
   result.times.push_back({"package", now() - start});
   if (!options.timeReport.empty())
     printReport(timeReport(result), options.timeReport);
   if (!options.memoryReport.empty())
-    printReport(memoryReport(*module), options.memoryReport);
+    printReport(memoryReport(planned), options.memoryReport);
   if (!options.stats.empty())
-    printReport(statsReport(*module, result.code), options.stats);
+    printReport(statsReport(planned, result.targets.front().code), options.stats);
   return 0;
 }
 

@@ -50,17 +50,20 @@ int plan(Options &options) {
     return reportAll(sink);
   PipelineResult result;
   PhaseDiagnostics diagnostics(context);
-  if (mlir::failed(runPipeline(*module, pipeline, result)))
+  if (mlir::failed(runPipeline(std::move(module), pipeline, result)))
     return static_cast<int>(diagnostics.exitCode());
-  x86::countExecuted(*module, pipeline.targets);
+  // One target is described; its executed operations are known for x86-64.
+  mlir::ModuleOp planned = *result.targets.front().module;
+  if (!pipeline.targets.front().x86.empty())
+    x86::countExecuted(planned, pipeline.targets.front().x86);
   const int64_t budget = options.plan.budget();
   if (budget)
-    printBudget(*module, budget);
+    printBudget(planned, budget);
   if (options.plan.math == "fast")
-    printFastMath(*module);
-  nlohmann::json report = planReport(*module);
+    printFastMath(planned);
+  nlohmann::json report = planReport(planned);
   if (!options.html.empty())
-    writeFileAtomically(options.html, planPage(*module, report, {info.modelPath, budget}));
+    writeFileAtomically(options.html, planPage(planned, report, {info.modelPath, budget}));
   if (options.json)
     std::printf("%s\n", report.dump().c_str());
   else

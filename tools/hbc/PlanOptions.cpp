@@ -92,14 +92,25 @@ void PlanOptions::add(CLI::App &command) {
 
 int64_t PlanOptions::budget() const { return memoryBudget.empty() ? 0 : parseBytes("--memory-budget", memoryBudget); }
 
-std::vector<x86::X86Target> PlanOptions::parsedTargets() const {
+std::vector<CompileTarget> PlanOptions::parsedTargets() const {
   std::vector<std::string> specs = targets;
   if (specs.empty())
     specs = {"x86-64"};
-  std::vector<x86::X86Target> parsed;
-  for (const std::string &spec : specs)
-    parsed.push_back(x86::parseTarget(spec));
-  std::stable_sort(parsed.begin(), parsed.end(), [](const x86::X86Target &a, const x86::X86Target &b) { return a.vectorLanes < b.vectorLanes; });
+  std::vector<CompileTarget> parsed;
+  auto named = [&](const std::string &name) -> CompileTarget & {
+    auto known = std::find_if(parsed.begin(), parsed.end(), [&](const CompileTarget &target) { return target.name == name; });
+    return known != parsed.end() ? *known : parsed.emplace_back(CompileTarget{name, {}, {}});
+  };
+  for (const std::string &spec : specs) {
+    if (spec.starts_with("cuda")) {
+      nvvm::CudaTarget target = nvvm::parseTarget(spec);
+      named(target.name()).cuda = target;
+    } else {
+      named("x86-64").x86.push_back(x86::parseTarget(spec));
+    }
+  }
+  for (CompileTarget &target : parsed)
+    std::stable_sort(target.x86.begin(), target.x86.end(), [](const x86::X86Target &a, const x86::X86Target &b) { return a.vectorLanes < b.vectorLanes; });
   return parsed;
 }
 

@@ -3,7 +3,7 @@
 
 #include "tools/hbc/ModelOptions.h"
 
-#include "lowering/emit/x86/Target.h"
+#include "lowering/Pipeline.h"
 #include "lowering/package/WriteModule.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -19,8 +19,9 @@ struct PlanOptions {
   void add(CLI::App &command);
   /// Bytes of --memory-budget, 0 without one. HB0717.
   int64_t budget() const;
-  /// Variants from the plainest to the widest: the run time takes the last one the machine can execute. HB0730 – HB0732.
-  std::vector<x86::X86Target> parsedTargets() const;
+  /// The targets, each once; of x86-64 the variants from the plainest to the widest: the run time takes the last one the machine can execute.
+  /// HB0730 – HB0733.
+  std::vector<CompileTarget> parsedTargets() const;
 };
 
 /// Imports the model and leaves on it what the phases are to know: budget, rounding, storage. Null when `sink` holds errors; HB0712, HB0717 and what

@@ -110,7 +110,7 @@ Value AccessRow::loadMasked(Value at, int lanes) const {
     Value relative = kb.max(kb.i(-1), kb.min(kb.sub(bound, at), kb.i(lanes)));
     return kb.broadcast(arith::TruncIOp::create(kb.b, kb.loc, kb.b.getI32Type(), relative), lanes);
   };
-  Value numbers = laneNumbers(kb, lanes);
+  Value numbers = kb.laneNumbers(lanes);
   Value mask = arith::AndIOp::create(kb.b, kb.loc, arith::CmpIOp::create(kb.b, kb.loc, arith::CmpIPredicate::sge, numbers, limit(low_)),
                                      arith::CmpIOp::create(kb.b, kb.loc, arith::CmpIPredicate::slt, numbers, limit(high_)));
   if (valid_)

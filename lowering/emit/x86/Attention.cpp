@@ -9,7 +9,7 @@
 #include "lowering/emit/x86/AttentionTile.h"
 #include "lowering/emit/x86/Families.h"
 #include "lowering/emit/x86/Lanes.h"
-#include "lowering/emit/x86/VectorMath.h"
+#include "lowering/emit/FloatMath.h"
 
 #include <cfloat>
 #include <cmath>
@@ -330,7 +330,7 @@ private:
       // Lane l is query firstQuery + lane + l: it sees the key when l ≥ key + row − firstQuery − lane.
       Value limit = kb.sub(kb.add(key, row), kb.add(firstQuery, laneOf(group, panel)));
       Value limits = kb.broadcast(arith::TruncIOp::create(kb.b, kb.loc, kb.b.getI32Type(), limit), lanes);
-      Value visible = arith::CmpIOp::create(kb.b, kb.loc, arith::CmpIPredicate::sge, laneNumbers(kb, lanes), limits);
+      Value visible = arith::CmpIOp::create(kb.b, kb.loc, arith::CmpIPredicate::sge, kb.laneNumbers(lanes), limits);
       score = arith::SelectOp::create(kb.b, kb.loc, visible, score, kb.splat(-FLT_MAX, lanes));
     }
     return score;

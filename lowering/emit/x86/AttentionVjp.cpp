@@ -284,7 +284,7 @@ private:
     }
     if (causal) { // lane l is key + l: seen when l ≤ query − key
       Value limit = arith::TruncIOp::create(kb.b, kb.loc, kb.b.getI32Type(), kb.sub(query, key));
-      Value visible = arith::CmpIOp::create(kb.b, kb.loc, arith::CmpIPredicate::sle, laneNumbers(kb, lanes), kb.broadcast(limit, lanes));
+      Value visible = arith::CmpIOp::create(kb.b, kb.loc, arith::CmpIPredicate::sle, kb.laneNumbers(lanes), kb.broadcast(limit, lanes));
       score = arith::SelectOp::create(kb.b, kb.loc, visible, score, kb.splat(-FLT_MAX, lanes));
     }
     return score;

@@ -1,6 +1,7 @@
 // From a built kernel to machine code, in this process: MLIR passes, LLVM IR, a lean optimisation pipeline, object, link.
 #pragma once
 
+#include "lowering/emit/EmitReport.h"
 #include "lowering/emit/x86/Target.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/MLIRContext.h"
@@ -9,12 +10,6 @@
 #include <vector>
 
 namespace hb::x86 {
-
-/// Seconds one kernel spent in each phase, for the time report.
-struct CompileTimes {
-  double build = 0, passes = 0, translate = 0, optimise = 0, codegen = 0;
-  double total() const { return build + passes + translate + optimise + codegen; }
-};
 
 /// Loads the dialects kernels are built from and their translations into a context; single-threaded.
 void prepareContext(mlir::MLIRContext &context);

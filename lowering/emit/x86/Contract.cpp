@@ -564,7 +564,7 @@ LogicalResult Contraction::emitBody() {
   reduction_.emplace(kb_, scratchAt(0), planes ? planeChunkTerms : chunkTerms, planes ? planeChunkTerms + planeChunkTerms / 2 : chunkMaxTerms);
   reduction_->stageIn(scratchAt(tileBytes_ + totalsBytes_ + loraBytes_));
   if (!op_.getDrop().empty())
-    drop_.emplace(kb_, op_.getDrop());
+    drop_.emplace(loadDropMask(kb_, op_.getDrop()));
   if (!planes)
     epilogue_.emplace(kb_, op_.getEpilogue(), op_.getExtras(), op_.getMaps(), op_.getResult());
   if (rank_) {

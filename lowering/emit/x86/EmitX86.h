@@ -10,17 +10,6 @@
 
 namespace hb {
 
-/// What the emitter did, for the time report; one entry per kernel and variant, in the module's order.
-struct EmitReport {
-  struct Kernel {
-    std::string symbol, family, cpu;
-    x86::CompileTimes times;
-    size_t objectBytes = 0;
-  };
-  std::vector<Kernel> kernels;
-  double linkSeconds = 0, wallSeconds = 0;
-};
-
 /// Compiles all kernels for all variants (two worker threads, a context each), appends one CodeBlob per variant and sets
 /// `grid` and `scratch_bytes` on every kernel.def; both are checked to be equal for all variants (scratch: the maximum is
 /// taken), and `flops_executed`. Diagnostics go to the kernel's location. `report` may be null.

@@ -1,6 +1,6 @@
 #include "lowering/emit/x86/Epilogue.h"
 
-#include "lowering/emit/x86/Vectoriser.h"
+#include "lowering/emit/ScalarRegion.h"
 
 using namespace mlir;
 

@@ -7,7 +7,7 @@
 #include "lowering/emit/x86/Families.h"
 #include "lowering/emit/x86/Lanes.h"
 #include "lowering/emit/x86/NormRows.h"
-#include "lowering/emit/x86/Vectoriser.h"
+#include "lowering/emit/ScalarRegion.h"
 
 using namespace mlir;
 

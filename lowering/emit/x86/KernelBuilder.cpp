@@ -9,41 +9,8 @@ using namespace mlir;
 
 namespace hb::x86 {
 
-// ---------------------------------------------------------------- operands
-
-bool Operand::collapses(int64_t first, int64_t last) const {
-  // Dimensions of extent 1 say nothing: their stride may be anything.
-  std::optional<int64_t> expected;
-  for (int64_t d = last; d-- > first;) {
-    if (shape()[d] == 1)
-      continue;
-    if (expected && strides[d] != *expected)
-      return false;
-    expected = strides[d] * shape()[d];
-  }
-  return true;
-}
-
-bool Operand::contiguous() const { return rank() == 0 || (collapses(0, rank()) && (strides.back() == 1 || shape().back() == 1)); }
-
-static Operand describe(Value base, RankedTensorType type) {
-  Operand operand{base, type, 0, {}};
-  if (auto strided = dyn_cast_or_null<kernel::StridedAttr>(type.getEncoding())) {
-    operand.offset = strided.getOffset();
-    operand.strides.assign(strided.getStrides().begin(), strided.getStrides().end());
-    return operand;
-  }
-  operand.strides.resize(type.getRank());
-  int64_t stride = 1;
-  for (int64_t d = type.getRank(); d-- > 0;) {
-    operand.strides[d] = stride;
-    stride *= type.getDimSize(d);
-  }
-  return operand;
-}
-
 KernelBuilder::KernelBuilder(ModuleOp module, kernel::DefOp def, const X86Target &target)
-    : b(module.getContext()), loc(UnknownLoc::get(module.getContext())), target(target), def(def) {
+    : CodeBuilder(module.getContext(), IntegerType::get(module.getContext(), 64)), target(target), def(def) {
   b.setInsertionPointToEnd(module.getBody());
   function_ = func::FuncOp::create(b, loc, def.getSymName(), b.getFunctionType({ptr(), ptr(), i64()}, {}));
   Block *entry = function_.addEntryBlock();
@@ -62,9 +29,9 @@ void KernelBuilder::bindTensors() {
   };
   Block &body = def.getBody().front();
   for (BlockArgument arg : body.getArguments())
-    operands_[arg] = describe(next(), cast<RankedTensorType>(arg.getType()));
+    operands_[arg] = Operand::describe(next(), cast<RankedTensorType>(arg.getType()));
   for (Value result : body.getTerminator()->getOperands())
-    operands_[result] = describe(next(), cast<RankedTensorType>(result.getType()));
+    operands_[result] = Operand::describe(next(), cast<RankedTensorType>(result.getType()));
 }
 
 void KernelBuilder::finish() { func::ReturnOp::create(b, loc); }
@@ -75,210 +42,7 @@ const Operand &KernelBuilder::operand(Value value) const {
   return it->second;
 }
 
-// ---------------------------------------------------------------- constants and integers
-
-static std::optional<int64_t> constantOf(Value value) {
-  IntegerAttr attr;
-  if (matchPattern(value, m_Constant(&attr)))
-    return attr.getInt();
-  return std::nullopt;
-}
-
-Value KernelBuilder::i(int64_t value) { return arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(value)); }
-Value KernelBuilder::f(double value) { return splat(value, 1); }
-
-Value KernelBuilder::splat(double value, int lanes) {
-  FloatAttr attr = b.getF32FloatAttr(static_cast<float>(value));
-  if (lanes == 1)
-    return arith::ConstantOp::create(b, loc, attr);
-  return arith::ConstantOp::create(b, loc, DenseElementsAttr::get(vec(lanes), attr.getValue()));
-}
-
-Value KernelBuilder::constantLike(double value, Value like) {
-  Type type = like.getType();
-  FloatAttr attr = b.getFloatAttr(getElementTypeOrSelf(type), value);
-  if (auto vector = dyn_cast<VectorType>(type))
-    return arith::ConstantOp::create(b, loc, DenseElementsAttr::get(vector, attr.getValue()));
-  return arith::ConstantOp::create(b, loc, attr);
-}
-
-static constexpr auto nsw = arith::IntegerOverflowFlags::nsw;
-
-Value KernelBuilder::add(Value x, Value y) {
-  auto cx = constantOf(x), cy = constantOf(y);
-  if (cx && cy)
-    return i(*cx + *cy);
-  if (cx && *cx == 0)
-    return y;
-  if (cy && *cy == 0)
-    return x;
-  return arith::AddIOp::create(b, loc, x, y, nsw);
-}
-Value KernelBuilder::add(Value x, int64_t y) { return y == 0 ? x : add(x, i(y)); }
-Value KernelBuilder::sub(Value x, Value y) {
-  auto cx = constantOf(x), cy = constantOf(y);
-  if (cx && cy)
-    return i(*cx - *cy);
-  return cy && *cy == 0 ? x : arith::SubIOp::create(b, loc, x, y, nsw).getResult();
-}
-Value KernelBuilder::mul(Value x, int64_t y) {
-  auto cx = constantOf(x);
-  if (cx)
-    return i(*cx * y);
-  if (y == 0)
-    return i(0);
-  return y == 1 ? x : arith::MulIOp::create(b, loc, x, i(y), nsw).getResult();
-}
-Value KernelBuilder::mul(Value x, Value y) {
-  if (auto cy = constantOf(y))
-    return mul(x, *cy);
-  if (auto cx = constantOf(x))
-    return mul(y, *cx);
-  return arith::MulIOp::create(b, loc, x, y, nsw);
-}
-Value KernelBuilder::div(Value x, int64_t y) {
-  if (auto cx = constantOf(x))
-    return i(*cx / y);
-  return y == 1 ? x : arith::DivUIOp::create(b, loc, x, i(y)).getResult();
-}
-Value KernelBuilder::rem(Value x, int64_t y) {
-  if (auto cx = constantOf(x))
-    return i(*cx % y);
-  return y == 1 ? i(0) : arith::RemUIOp::create(b, loc, x, i(y)).getResult();
-}
-Value KernelBuilder::min(Value x, Value y) {
-  auto cx = constantOf(x), cy = constantOf(y);
-  return cx && cy ? i(std::min(*cx, *cy)) : arith::MinSIOp::create(b, loc, x, y).getResult();
-}
-Value KernelBuilder::max(Value x, Value y) {
-  auto cx = constantOf(x), cy = constantOf(y);
-  return cx && cy ? i(std::max(*cx, *cy)) : arith::MaxSIOp::create(b, loc, x, y).getResult();
-}
-Value KernelBuilder::less(Value x, Value y) { return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, x, y); }
-
-SmallVector<Value> KernelBuilder::delinearize(Value x, ArrayRef<int64_t> shape) {
-  SmallVector<Value> indices(shape.size());
-  for (int64_t d = static_cast<int64_t>(shape.size()); d-- > 0;) {
-    indices[d] = d == 0 ? x : rem(x, shape[d]);
-    x = d == 0 ? x : div(x, shape[d]);
-  }
-  return indices;
-}
-
-Value KernelBuilder::affine(AffineExpr expr, ArrayRef<Value> dims) {
-  switch (expr.getKind()) {
-  case AffineExprKind::Constant:
-    return i(cast<AffineConstantExpr>(expr).getValue());
-  case AffineExprKind::DimId:
-    return dims[cast<AffineDimExpr>(expr).getPosition()];
-  case AffineExprKind::SymbolId:
-    llvm_unreachable("kernel maps have no symbols");
-  default:
-    break;
-  }
-  auto binary = cast<AffineBinaryOpExpr>(expr);
-  Value lhs = affine(binary.getLHS(), dims);
-  if (expr.getKind() == AffineExprKind::Add)
-    return add(lhs, affine(binary.getRHS(), dims));
-  if (expr.getKind() == AffineExprKind::Mul)
-    return mul(lhs, affine(binary.getRHS(), dims));
-  int64_t divisor = cast<AffineConstantExpr>(binary.getRHS()).getValue();
-  if (auto constant = constantOf(lhs)) { // fold with the affine dialect's meaning (towards minus infinity)
-    int64_t mod = ((*constant % divisor) + divisor) % divisor, floor = (*constant - mod) / divisor;
-    return i(expr.getKind() == AffineExprKind::Mod        ? mod
-             : expr.getKind() == AffineExprKind::FloorDiv ? floor
-                                                          : -((-*constant - (((-*constant) % divisor + divisor) % divisor)) / divisor));
-  }
-  // Indices may be negative before a shift (padding): floor semantics need the correction of the truncating instructions.
-  Value quotient;
-  if (expr.getKind() == AffineExprKind::CeilDiv)
-    return arith::CeilDivSIOp::create(b, loc, lhs, i(divisor));
-  if ((divisor & (divisor - 1)) == 0)
-    quotient = arith::ShRSIOp::create(b, loc, lhs, i(llvm::Log2_64(divisor)));
-  else {
-    Value truncated = arith::DivSIOp::create(b, loc, lhs, i(divisor));
-    Value rest = sub(lhs, mul(truncated, divisor));
-    Value negative = less(rest, i(0));
-    quotient = sub(truncated, arith::ExtUIOp::create(b, loc, i64(), negative));
-  }
-  return expr.getKind() == AffineExprKind::FloorDiv ? quotient : sub(lhs, mul(quotient, divisor));
-}
-
-// ---------------------------------------------------------------- floats
-
-Value KernelBuilder::broadcast(Value x, int lanes) {
-  if (lanes == 1 || isa<VectorType>(x.getType()))
-    return x;
-  return vector::BroadcastOp::create(b, loc, vec(lanes, x.getType()), x);
-}
-
-Value KernelBuilder::fma(Value x, Value y, Value z) {
-  if (isa<VectorType>(x.getType()))
-    return vector::FMAOp::create(b, loc, x, y, z);
-  return math::FmaOp::create(b, loc, x, y, z);
-}
-Value KernelBuilder::fadd(Value x, Value y) { return arith::AddFOp::create(b, loc, x, y); }
-Value KernelBuilder::fsub(Value x, Value y) { return arith::SubFOp::create(b, loc, x, y); }
-Value KernelBuilder::fmul(Value x, Value y) { return arith::MulFOp::create(b, loc, x, y); }
-Value KernelBuilder::fdiv(Value x, Value y) { return arith::DivFOp::create(b, loc, x, y); }
-
-// ---------------------------------------------------------------- control flow
-
-void KernelBuilder::loop(Value lower, Value upper, int64_t step, const std::function<void(Value)> &body) {
-  scf::ForOp::create(b, loc, lower, upper, i(step), ValueRange{}, [&](OpBuilder &, Location, Value iv, ValueRange) {
-    body(iv);
-    scf::YieldOp::create(b, loc);
-  });
-}
-
-void KernelBuilder::loop(int64_t lower, int64_t upper, int64_t step, const std::function<void(Value)> &body) {
-  if (lower >= upper)
-    return;
-  if (lower + step >= upper) // one turn
-    return body(i(lower));
-  loop(i(lower), i(upper), step, body);
-}
-
-SmallVector<Value> KernelBuilder::loop(Value lower, Value upper, int64_t step, ValueRange init,
-                                       const std::function<SmallVector<Value>(Value, ValueRange)> &body) {
-  auto loop = scf::ForOp::create(b, loc, lower, upper, i(step), init, [&](OpBuilder &, Location, Value iv, ValueRange carried) {
-    SmallVector<Value> next = body(iv, carried);
-    scf::YieldOp::create(b, loc, next);
-  });
-  return SmallVector<Value>(loop.getResults());
-}
-
-void KernelBuilder::ifThen(Value condition, const std::function<void()> &then, const std::function<void()> &otherwise) {
-  // The builder callbacks of scf.if use the same OpBuilder, so `b` is positioned inside the branch while they run.
-  auto branch = [&](const std::function<void()> &part) {
-    return [&, part](OpBuilder &, Location) {
-      part();
-      scf::YieldOp::create(b, loc);
-    };
-  };
-  if (otherwise)
-    scf::IfOp::create(b, loc, condition, branch(then), branch(otherwise));
-  else
-    scf::IfOp::create(b, loc, condition, branch(then));
-}
-
-SmallVector<Value> KernelBuilder::select(Value condition, const std::function<SmallVector<Value>()> &then,
-                                         const std::function<SmallVector<Value>()> &otherwise) {
-  auto op = scf::IfOp::create(
-      b, loc, condition, [&](OpBuilder &, Location) { scf::YieldOp::create(b, loc, then()); },
-      [&](OpBuilder &, Location) { scf::YieldOp::create(b, loc, otherwise()); });
-  return SmallVector<Value>(op.getResults());
-}
-
 // ---------------------------------------------------------------- memory
-
-Value KernelBuilder::address(Value base, Value offset, Type element) {
-  if (auto constant = constantOf(offset); constant && *constant == 0)
-    return base;
-  return LLVM::GEPOp::create(b, loc, ptr(), element, base, ValueRange{offset});
-}
-
-Value KernelBuilder::addressBytes(Value base, int64_t bytes) { return address(base, i(bytes), b.getI8Type()); }
 
 Value KernelBuilder::loadRaw(Value base, Value offset, Type element, int lanes, Value mask) {
   Value where = address(base, offset, element);
@@ -299,49 +63,6 @@ void KernelBuilder::storeRaw(Value value, Value base, Value offset, Value mask) 
     LLVM::StoreOp::create(b, loc, value, where, /*alignment=*/1);
 }
 
-static Type withElement(Type like, Type element) {
-  auto vector = dyn_cast<VectorType>(like);
-  return vector ? Type(VectorType::get(vector.getShape(), element)) : element;
-}
-
-Value KernelBuilder::widen(Value value) {
-  Type element = getElementTypeOrSelf(value.getType());
-  if (element.isF16())
-    return arith::ExtFOp::create(b, loc, withElement(value.getType(), f32()), value);
-  if (element.isBF16()) { // by integers: the scalar conversion would be a library call on some levels
-    Value bits = arith::BitcastOp::create(b, loc, withElement(value.getType(), b.getI16Type()), value);
-    Type wide = withElement(value.getType(), b.getI32Type());
-    Value shifted = arith::ExtUIOp::create(b, loc, wide, bits);
-    Value sixteen = broadcast(arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(16)), isa<VectorType>(wide) ? cast<VectorType>(wide).getDimSize(0) : 1);
-    shifted = arith::ShLIOp::create(b, loc, shifted, sixteen);
-    return arith::BitcastOp::create(b, loc, withElement(value.getType(), f32()), shifted);
-  }
-  if (element.isF64())
-    return arith::TruncFOp::create(b, loc, withElement(value.getType(), f32()), value);
-  return value;
-}
-
-Value KernelBuilder::narrow(Value value, Type element) {
-  Type from = getElementTypeOrSelf(value.getType());
-  if (from == element || !from.isF32())
-    return value;
-  Type to = withElement(value.getType(), element);
-  if (element.isF64())
-    return arith::ExtFOp::create(b, loc, to, value);
-  if (!element.isBF16())
-    return arith::TruncFOp::create(b, loc, to, value);
-  // Round to nearest even on the bit pattern; NaN keeps a quiet payload. (x + 0x7fff + bit16) >> 16.
-  int lanes = isa<VectorType>(to) ? cast<VectorType>(to).getDimSize(0) : 1;
-  auto k = [&](int32_t c) { return broadcast(arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(c)), lanes); };
-  Value bits = arith::BitcastOp::create(b, loc, withElement(to, b.getI32Type()), value);
-  Value odd = arith::AndIOp::create(b, loc, arith::ShRUIOp::create(b, loc, bits, k(16)), k(1));
-  Value rounded = arith::AddIOp::create(b, loc, bits, arith::AddIOp::create(b, loc, odd, k(0x7fff)));
-  Value nan = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::UNO, value, value);
-  rounded = arith::SelectOp::create(b, loc, nan, arith::OrIOp::create(b, loc, bits, k(0x400000)), rounded);
-  Value high = arith::TruncIOp::create(b, loc, withElement(to, b.getI16Type()), arith::ShRUIOp::create(b, loc, rounded, k(16)));
-  return arith::BitcastOp::create(b, loc, to, high);
-}
-
 Value KernelBuilder::load(const Operand &operand, Value offset, int lanes, Value mask) {
   return widen(loadRaw(operand.base, offset, operand.element(), lanes, mask));
 }
@@ -350,23 +71,14 @@ void KernelBuilder::store(const Operand &operand, Value offset, Value value, Val
   storeRaw(narrow(value, operand.element()), operand.base, offset, mask);
 }
 
-Value KernelBuilder::mask(Value count, int lanes) {
-  if (auto constant = constantOf(count))
-    return mask(*constant, lanes);
-  SmallVector<int32_t> iota(lanes);
-  for (int lane = 0; lane < lanes; ++lane)
-    iota[lane] = lane;
-  auto type = vec(lanes, b.getI32Type());
-  Value lane = arith::ConstantOp::create(b, loc, DenseElementsAttr::get(type, ArrayRef<int32_t>(iota)));
-  Value limit = broadcast(arith::TruncIOp::create(b, loc, b.getI32Type(), min(max(count, i(0)), i(lanes))), lanes);
-  return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, lane, limit);
-}
-
-Value KernelBuilder::mask(int64_t count, int lanes) {
-  SmallVector<bool> bits(lanes);
-  for (int lane = 0; lane < lanes; ++lane)
-    bits[lane] = lane < count;
-  return arith::ConstantOp::create(b, loc, DenseElementsAttr::get(vec(lanes, b.getI1Type()), ArrayRef<bool>(bits)));
+Value KernelBuilder::scaleByPower(Value p, Value n) {
+  auto type = dyn_cast<VectorType>(p.getType());
+  if (!target.avx512() || !type || type.getNumElements() != 16)
+    return {};
+  // vscalefps does all of it in one instruction.
+  Value all = arith::ConstantOp::create(b, loc, b.getIntegerAttr(b.getI16Type(), -1));
+  Value rounding = arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(4)); // the current rounding mode
+  return LLVM::CallIntrinsicOp::create(b, loc, type, b.getStringAttr("llvm.x86.avx512.mask.scalef.ps.512"), ValueRange{p, n, p, all, rounding}).getResult(0);
 }
 
 Value KernelBuilder::stack(int64_t bytes) {
@@ -379,26 +91,7 @@ void KernelBuilder::prefetch(Value base, Value offset, Type element, int nearnes
   LLVM::Prefetch::create(b, loc, address(base, offset, element), /*rw=*/write, /*hint=*/nearness, /*cache=*/1);
 }
 
-// ---------------------------------------------------------------- affine accesses
-
-AffineExpr KernelBuilder::offsetExpr(const Operand &operand, AffineMap map) {
-  AffineExpr expr = getAffineConstantExpr(operand.offset, b.getContext());
-  for (auto [result, stride] : llvm::zip_equal(map.getResults(), operand.strides))
-    expr = expr + result * stride;
-  return simplifyAffineExpr(expr, map.getNumDims(), 0);
-}
-
-LaneAccess KernelBuilder::laneAccess(const Operand &operand, AffineMap map, unsigned laneDim) {
-  AffineExpr expr = offsetExpr(operand, map);
-  if (!expr.isFunctionOfDim(laneDim))
-    return {LaneAccess::Uniform, 0, expr};
-  // Linear in the lane dimension when the difference of neighbours is a constant.
-  AffineExpr dim = getAffineDimExpr(laneDim, b.getContext());
-  AffineExpr step = simplifyAffineExpr(expr.replace(dim, dim + 1) - expr, map.getNumDims(), 0);
-  if (auto constant = dyn_cast<AffineConstantExpr>(step))
-    return {constant.getValue() == 1 ? LaneAccess::Contiguous : LaneAccess::Strided, constant.getValue(), expr};
-  return {LaneAccess::Irregular, 0, expr};
-}
+// ---------------------------------------------------------------- elements addressed by affine maps
 
 Value KernelBuilder::loadLanes(const Operand &operand, const LaneAccess &access, ArrayRef<Value> dims, unsigned laneDim, int lanes, Value mask) {
   if (access.kind == LaneAccess::Uniform || lanes == 1)

@@ -1,6 +1,6 @@
 #include "lowering/emit/x86/Lanes.h"
 
-#include "lowering/emit/x86/VectorMath.h"
+#include "lowering/emit/FloatMath.h"
 
 #include <cfloat>
 
@@ -11,14 +11,6 @@ namespace hb::x86 {
 Value laneMax(KernelBuilder &kb, Value x, Value y) {
   Value greater = arith::CmpFOp::create(kb.b, kb.loc, arith::CmpFPredicate::OGT, x, y);
   return arith::SelectOp::create(kb.b, kb.loc, greater, x, y);
-}
-
-Value laneNumbers(KernelBuilder &kb, int lanes) {
-  SmallVector<int32_t> numbers;
-  for (int lane = 0; lane < lanes; ++lane)
-    numbers.push_back(lane);
-  auto type = kb.vec(lanes, kb.b.getI32Type());
-  return arith::ConstantOp::create(kb.b, kb.loc, type, DenseIntElementsAttr::get(type, ArrayRef(numbers)));
 }
 
 SmallVector<Value> transposeLanes(KernelBuilder &kb, ArrayRef<Value> rows) {

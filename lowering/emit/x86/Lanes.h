@@ -7,8 +7,6 @@ namespace hb::x86 {
 
 /// x > y ? x : y, one instruction (NaN in x gives y).
 Value laneMax(KernelBuilder &kb, Value x, Value y);
-/// vector<lanes x i32> 0, 1, 2, …
-Value laneNumbers(KernelBuilder &kb, int lanes);
 /// Transposes a square of 8 or 16 vectors of f32.
 SmallVector<Value> transposeLanes(KernelBuilder &kb, ArrayRef<Value> rows);
 /// The same for 16 vectors of 16 elements of 16 bits, for vectors of 512 bits: two rows share one, which halves the shuffles.

@@ -1,7 +1,7 @@
 // kernel.map and kernel.concat: one scalar expression per result element, and copies side by side.
 #include "lowering/emit/x86/Families.h"
 #include "lowering/emit/x86/Pointwise.h"
-#include "lowering/emit/x86/Vectoriser.h"
+#include "lowering/emit/ScalarRegion.h"
 
 using namespace mlir;
 

@@ -1,7 +1,7 @@
 #include "lowering/emit/x86/NormRows.h"
 
 #include "lowering/emit/x86/Lanes.h"
-#include "lowering/emit/x86/VectorMath.h"
+#include "lowering/emit/FloatMath.h"
 
 using namespace mlir;
 

@@ -2,8 +2,8 @@
 #include "lowering/emit/x86/AccessRow.h"
 #include "lowering/emit/x86/Families.h"
 #include "lowering/emit/x86/Lanes.h"
-#include "lowering/emit/x86/VectorMath.h"
-#include "lowering/emit/x86/Vectoriser.h"
+#include "lowering/emit/FloatMath.h"
+#include "lowering/emit/ScalarRegion.h"
 
 using namespace mlir;
 

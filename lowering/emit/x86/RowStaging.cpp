@@ -2,7 +2,7 @@
 
 #include "lowering/emit/x86/Lanes.h"
 #include "lowering/emit/x86/Tiles.h"
-#include "lowering/emit/x86/Vectoriser.h"
+#include "lowering/emit/ScalarRegion.h"
 
 using namespace mlir;
 

@@ -14,8 +14,9 @@ import tempfile
 def module(code):
     """y = 2^count · x, with the hand-written kernel of tests/runtime/exec/twice.c as its code."""
     header = {
-        "format": 1, "compiler": "hbc test", "flags": [], "model": {"kind": "file", "path": "/nowhere", "class": "Double"},
-        "scopes": [], "weights": [], "adapters": [], "constants": {"offset": 0, "size": 64},
+        "format": 2, "compiler": "hbc test", "flags": [], "model": {"kind": "file", "path": "/nowhere", "class": "Double"},
+        "scopes": [], "adapters": [],
+        "targets": [{"name": "x86-64", "weights": [], "constants": {"offset": 0, "size": 64},
         "kernels": [{"symbol": "twice_0", "family": "map", "grid": 4, "scratch_bytes": 64, "flops": 8, "bytes": 64}],
         "code": [{"target": "x86-64", "cpu": "test", "features": [], "offset": 64, "size": len(code)}],
         "programs": [{
@@ -24,7 +25,7 @@ def module(code):
             "outputs": [{"name": "y", "dtype": "F32", "shape": [8]}],
             "commands": [["copy", ["i", 0], ["a", 0], 32],
                          ["repeat", ["i", 1], 10, ["a", 128], [["launch", 0, [["a", 0], ["a", 64]]], ["copy", ["a", 64], ["a", 0], 32]]],
-                         ["copy", ["a", 0], ["o", 0], 32]]}],
+                         ["copy", ["a", 0], ["o", 0], 32]]}]}],
     }
     text = json.dumps(header).encode()
     head = struct.pack("<Q", len(text)) + text

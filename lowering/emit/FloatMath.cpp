@@ -1,20 +1,21 @@
-#include "lowering/emit/x86/VectorMath.h"
+#include "lowering/emit/FloatMath.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
 
-namespace hb::x86 {
+namespace hb::emit {
 namespace {
 
 /// Shorthand for one argument's type: constants, integer twins, comparisons.
 struct Lane {
-  KernelBuilder &kb;
+  CodeBuilder &kb;
   Type type;
   int lanes;
 
-  Lane(KernelBuilder &kb, Value x) : kb(kb), type(x.getType()), lanes(isa<VectorType>(x.getType()) ? cast<VectorType>(x.getType()).getDimSize(0) : 1) {}
+  Lane(CodeBuilder &kb, Value x) : kb(kb), type(x.getType()), lanes(isa<VectorType>(x.getType()) ? cast<VectorType>(x.getType()).getDimSize(0) : 1) {}
   Value c(double value) { return kb.splat(value, lanes); }
   Type intType() { return lanes == 1 ? Type(kb.b.getI32Type()) : Type(kb.vec(lanes, kb.b.getI32Type())); }
   Value ic(int32_t value) { return kb.broadcast(arith::ConstantOp::create(kb.b, kb.loc, kb.b.getI32IntegerAttr(value)), lanes); }
@@ -38,12 +39,8 @@ struct Lane {
   }
   /// p · 2^n for |n| ≤ 252 with gradual underflow and overflow to inf.
   Value scale(Value p, Value n) {
-    if (kb.target.avx512() && lanes == 16) { // vscalefps does all of that in one instruction
-      Value all = arith::ConstantOp::create(kb.b, kb.loc, kb.b.getIntegerAttr(kb.b.getI16Type(), -1));
-      Value rounding = arith::ConstantOp::create(kb.b, kb.loc, kb.b.getI32IntegerAttr(4)); // the current rounding mode
-      return LLVM::CallIntrinsicOp::create(kb.b, kb.loc, type, kb.b.getStringAttr("llvm.x86.avx512.mask.scalef.ps.512"), ValueRange{p, n, p, all, rounding})
-          .getResult(0);
-    }
+    if (Value scaled = kb.scaleByPower(p, n))
+      return scaled;
     // Two factors, so that each is a normal number: 2^n may be as small as 2^-150 or as large as 2^128.
     Value k = toInt(n), half = arith::ShRSIOp::create(kb.b, kb.loc, k, ic(1)), rest = arith::SubIOp::create(kb.b, kb.loc, k, half);
     auto power = [&](Value e) { return fromBits(arith::ShLIOp::create(kb.b, kb.loc, arith::AddIOp::create(kb.b, kb.loc, e, ic(127)), ic(23))); };
@@ -53,7 +50,7 @@ struct Lane {
 
 } // namespace
 
-Value buildExp(KernelBuilder &kb, Value x) {
+Value buildExp(CodeBuilder &kb, Value x) {
   Lane l(kb, x);
   x = l.atLeast(l.atMost(x, 89.0), -105.0); // exp(89) = inf, exp(-105) = 0 in f32
   Value n = l.round(kb.fmul(x, l.c(1.44269504088896341)));
@@ -64,7 +61,7 @@ Value buildExp(KernelBuilder &kb, Value x) {
   return l.scale(kb.fadd(p, l.c(1.0)), n);
 }
 
-Value buildExp2(KernelBuilder &kb, Value x) {
+Value buildExp2(CodeBuilder &kb, Value x) {
   Lane l(kb, x);
   x = l.atLeast(l.atMost(x, 129.0), -151.0);
   Value n = l.round(x), r = kb.fsub(x, n);
@@ -73,7 +70,7 @@ Value buildExp2(KernelBuilder &kb, Value x) {
   return l.scale(p, n);
 }
 
-Value buildLog(KernelBuilder &kb, Value x) {
+Value buildLog(CodeBuilder &kb, Value x) {
   Lane l(kb, x);
   // Denormals are scaled into the normal range first.
   Value small = l.cmp(arith::CmpFPredicate::OLT, x, l.c(1.17549435e-38));
@@ -98,7 +95,7 @@ Value buildLog(KernelBuilder &kb, Value x) {
   return l.select(l.cmp(arith::CmpFPredicate::ULT, x, l.c(0.0)), l.c(NAN), r); // also NaN itself (unordered)
 }
 
-Value buildErf(KernelBuilder &kb, Value x) {
+Value buildErf(CodeBuilder &kb, Value x) {
   Lane l(kb, x);
   // Odd rational x·P(x²)/Q(x²), fitted for relative error on [-3.8325, 3.8325] (4e-8 before rounding); erf is ±1 beyond.
   x = l.atLeast(l.atMost(x, 3.8325), -3.8325);
@@ -108,7 +105,7 @@ Value buildErf(KernelBuilder &kb, Value x) {
   return kb.fdiv(kb.fmul(p, x), q);
 }
 
-Value buildTanh(KernelBuilder &kb, Value x) {
+Value buildTanh(CodeBuilder &kb, Value x) {
   Lane l(kb, x);
   Value a = l.abs(x), z = kb.fmul(x, x);
   Value small = kb.fma(kb.fmul(l.poly(z, {-5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1, -3.33332819422e-1}), z), x, x);
@@ -120,7 +117,7 @@ Value buildTanh(KernelBuilder &kb, Value x) {
 }
 
 /// sin(x + quarter·π/2).
-static Value buildSinusoid(KernelBuilder &kb, Value x, int quarter) {
+static Value buildSinusoid(CodeBuilder &kb, Value x, int quarter) {
   Lane l(kb, x);
   Value n = l.round(kb.fmul(x, l.c(0.636619772367581343)));
   // π/2 in three f32 parts; each product is exact inside the fma, so the remainder keeps f32 accuracy up to |x| ≈ 1e4.
@@ -137,13 +134,13 @@ static Value buildSinusoid(KernelBuilder &kb, Value x, int quarter) {
   return l.fromBits(arith::XOrIOp::create(kb.b, kb.loc, l.bits(value), sign));
 }
 
-Value buildSin(KernelBuilder &kb, Value x) { return buildSinusoid(kb, x, 0); }
-Value buildCos(KernelBuilder &kb, Value x) { return buildSinusoid(kb, x, 1); }
+Value buildSin(CodeBuilder &kb, Value x) { return buildSinusoid(kb, x, 0); }
+Value buildCos(CodeBuilder &kb, Value x) { return buildSinusoid(kb, x, 1); }
 
-Value buildSqrt(KernelBuilder &kb, Value x) { return math::SqrtOp::create(kb.b, kb.loc, x); }
+Value buildSqrt(CodeBuilder &kb, Value x) { return math::SqrtOp::create(kb.b, kb.loc, x); }
 
 /// Folds the upper half of the lanes onto the lower one until one is left.
-static Value foldLanes(KernelBuilder &kb, Value x, const std::function<Value(Value, Value)> &combine) {
+static Value foldLanes(CodeBuilder &kb, Value x, const std::function<Value(Value, Value)> &combine) {
   int64_t lanes = cast<VectorType>(x.getType()).getDimSize(0);
   while (lanes > 1) {
     SmallVector<int64_t> low(lanes / 2), high(lanes / 2);
@@ -157,11 +154,11 @@ static Value foldLanes(KernelBuilder &kb, Value x, const std::function<Value(Val
   return vector::ExtractOp::create(kb.b, kb.loc, x, ArrayRef<int64_t>{0});
 }
 
-Value buildLaneSum(KernelBuilder &kb, Value x) {
+Value buildLaneSum(CodeBuilder &kb, Value x) {
   return foldLanes(kb, x, [&](Value a, Value b) { return kb.fadd(a, b); });
 }
-Value buildLaneMax(KernelBuilder &kb, Value x) {
+Value buildLaneMax(CodeBuilder &kb, Value x) {
   return foldLanes(kb, x, [&](Value a, Value b) { return arith::MaximumFOp::create(kb.b, kb.loc, a, b).getResult(); });
 }
 
-} // namespace hb::x86
+} // namespace hb::emit

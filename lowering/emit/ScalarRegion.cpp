@@ -1,24 +1,26 @@
-#include "lowering/emit/x86/Vectoriser.h"
+#include "lowering/emit/ScalarRegion.h"
 
-#include "lowering/emit/x86/VectorMath.h"
+#include "lowering/emit/FloatMath.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Matchers.h"
 #include "llvm/ADT/StringMap.h"
 
 using namespace mlir;
 
-namespace hb::x86 {
+namespace hb::emit {
 namespace {
 
 using Operands = ArrayRef<Value>;
-using Build = Value (*)(KernelBuilder &, Operands);
+using Build = Value (*)(CodeBuilder &, Operands);
 
-Value constantOne(KernelBuilder &kb, Value like) { return kb.constantLike(1.0, like); }
+Value constantOne(CodeBuilder &kb, Value like) { return kb.constantLike(1.0, like); }
 
 /// x^y: small constant exponents exactly by multiplication, otherwise exp(y·log x) (positive x only, relative error grows
 /// with |y·log x|).
-Value buildPow(KernelBuilder &kb, Operands x) {
+Value buildPow(CodeBuilder &kb, Operands x) {
   FloatAttr scalar;
   DenseElementsAttr dense;
   std::optional<double> exponent;
@@ -46,19 +48,19 @@ struct MathRow {
 };
 
 const MathRow mathRows[] = {
-    {"math.exp", [](KernelBuilder &kb, Operands x) { return buildExp(kb, x[0]); }, 16},
-    {"math.exp2", [](KernelBuilder &kb, Operands x) { return buildExp2(kb, x[0]); }, 12},
-    {"math.expm1", [](KernelBuilder &kb, Operands x) { return kb.fsub(buildExp(kb, x[0]), constantOne(kb, x[0])); }, 17},
-    {"math.log", [](KernelBuilder &kb, Operands x) { return buildLog(kb, x[0]); }, 32},
-    {"math.log1p", [](KernelBuilder &kb, Operands x) { return buildLog(kb, kb.fadd(x[0], constantOne(kb, x[0]))); }, 33},
-    {"math.log2", [](KernelBuilder &kb, Operands x) { return kb.fmul(buildLog(kb, x[0]), kb.constantLike(1.44269504088896341, x[0])); }, 33},
-    {"math.sin", [](KernelBuilder &kb, Operands x) { return buildSin(kb, x[0]); }, 24},
-    {"math.cos", [](KernelBuilder &kb, Operands x) { return buildCos(kb, x[0]); }, 24},
-    {"math.tanh", [](KernelBuilder &kb, Operands x) { return buildTanh(kb, x[0]); }, 34},
-    {"math.erf", [](KernelBuilder &kb, Operands x) { return buildErf(kb, x[0]); }, 22},
-    {"math.rsqrt", [](KernelBuilder &kb, Operands x) { return kb.fdiv(constantOne(kb, x[0]), buildSqrt(kb, x[0])); }, 8},
+    {"math.exp", [](CodeBuilder &kb, Operands x) { return buildExp(kb, x[0]); }, 16},
+    {"math.exp2", [](CodeBuilder &kb, Operands x) { return buildExp2(kb, x[0]); }, 12},
+    {"math.expm1", [](CodeBuilder &kb, Operands x) { return kb.fsub(buildExp(kb, x[0]), constantOne(kb, x[0])); }, 17},
+    {"math.log", [](CodeBuilder &kb, Operands x) { return buildLog(kb, x[0]); }, 32},
+    {"math.log1p", [](CodeBuilder &kb, Operands x) { return buildLog(kb, kb.fadd(x[0], constantOne(kb, x[0]))); }, 33},
+    {"math.log2", [](CodeBuilder &kb, Operands x) { return kb.fmul(buildLog(kb, x[0]), kb.constantLike(1.44269504088896341, x[0])); }, 33},
+    {"math.sin", [](CodeBuilder &kb, Operands x) { return buildSin(kb, x[0]); }, 24},
+    {"math.cos", [](CodeBuilder &kb, Operands x) { return buildCos(kb, x[0]); }, 24},
+    {"math.tanh", [](CodeBuilder &kb, Operands x) { return buildTanh(kb, x[0]); }, 34},
+    {"math.erf", [](CodeBuilder &kb, Operands x) { return buildErf(kb, x[0]); }, 22},
+    {"math.rsqrt", [](CodeBuilder &kb, Operands x) { return kb.fdiv(constantOne(kb, x[0]), buildSqrt(kb, x[0])); }, 8},
     {"math.powf", buildPow, 50},
-    {"math.fma", [](KernelBuilder &kb, Operands x) { return kb.fma(x[0], x[1], x[2]); }, 1},
+    {"math.fma", [](CodeBuilder &kb, Operands x) { return kb.fma(x[0], x[1], x[2]); }, 1},
 };
 
 const MathRow *findMath(StringRef name) {
@@ -75,7 +77,7 @@ int lanesOf(Value value) {
 
 } // namespace
 
-FailureOr<SmallVector<Value>> inlineRegion(KernelBuilder &kb, Region &region, ArrayRef<Value> args) {
+FailureOr<SmallVector<Value>> inlineRegion(CodeBuilder &kb, Region &region, ArrayRef<Value> args) {
   Block &block = region.front();
   assert(block.getNumArguments() == args.size() && "one value per region argument");
   IRMapping values;
@@ -109,17 +111,17 @@ FailureOr<SmallVector<Value>> inlineRegion(KernelBuilder &kb, Region &region, Ar
       continue;
     }
     if (!isa<arith::ArithDialect, math::MathDialect>(op.getDialect()) || op.getNumResults() != 1)
-      return op.emitOpError("has no vector form on x86-64"), failure();
+      return op.emitOpError("has no form in the code of kernels"), failure();
     OperationState state(kb.loc, op.getName());
     state.addOperands(operands);
     state.addAttributes(op.getAttrs());
     for (Type type : op.getResultTypes()) {
       if (lanes > 1 && !VectorType::isValidElementType(type))
-        return op.emitOpError("has no vector form on x86-64"), failure();
+        return op.emitOpError("has no form in the code of kernels"), failure();
       state.addTypes(lanes == 1 ? type : Type(VectorType::get({lanes}, type)));
     }
     if (op.getNumRegions() != 0)
-      return op.emitOpError("has no vector form on x86-64"), failure();
+      return op.emitOpError("has no form in the code of kernels"), failure();
     Operation *clone = kb.b.create(state);
     values.map(op.getResult(0), clone->getResult(0));
   }
@@ -138,4 +140,4 @@ int regionCost(Region &region) {
   return cost;
 }
 
-} // namespace hb::x86
+} // namespace hb::emit
