@@ -9,6 +9,7 @@ struct Row {
 };
 
 const Row rows[] = {
+    {"kernel.contract", emitContract},
     {"kernel.map", emitMap},
     {"kernel.concat", emitConcat},
     {"kernel.gather", emitGather},

@@ -2,6 +2,7 @@
 #include "tests/lowering/emit/EmitHarness.h"
 
 #include "dialects/kernel/Kernel.h"
+#include "lowering/emit/nvvm/Target.h"
 #include "lowering/emit/x86/EmitX86.h"
 #include "mlir/Parser/Parser.h"
 #include "runtime/base/Error.h"
@@ -30,6 +31,23 @@ TEST(Target, Levels) {
   EXPECT_EQ(x86::parseTarget("x86-64,cpu=znver4").tune, "znver4");
   EXPECT_EQ(x86::parseTarget("x86-64,cpu=x86-64-v4").vectorLanes, 16);
   EXPECT_FALSE(x86::parseTarget("x86-64").features.empty());
+}
+
+TEST(Target, CudaArchitectures) {
+  EXPECT_EQ(nvvm::parseTarget("cuda:sm_80").capability, 80);
+  EXPECT_EQ(nvvm::parseTarget("cuda:sm_90").name(), "cuda:sm_90");
+  auto number = [](const std::string &spec) {
+    try {
+      nvvm::parseTarget(spec);
+    } catch (const Error &error) {
+      return error.number();
+    }
+    return 0;
+  };
+  EXPECT_EQ(number("cuda"), 730);
+  EXPECT_EQ(number("cuda:80"), 730);
+  EXPECT_EQ(number("cuda:sm_75"), 733);
+  EXPECT_EQ(number("cuda:sm_800"), 733);
 }
 
 TEST(Target, Errors) {
