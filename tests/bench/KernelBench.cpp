@@ -1,12 +1,13 @@
 // Times single kernels on one thread against a register-only FMA probe of the same machine.
 //
 //   kernel_bench [--target x86-64,cpu=…] [--reps N] [--save FILE] [case …]
-//   case: linear:MxKxN[:f16|bf16][:gelu|residual|gated|lora]   conv:HxWxCxO[:f16]   planes:PxTxKxN
+//   case: linear:MxKxN[:f16|bf16][:gelu|residual|gated|lora|adjoint][:cold]   conv:HxWxCxO[:f16|adjoint][:cold]   planes:PxTxKxN
 //         winoin:HxWxC[:f4]   winoout:HxWxC[:f4]   (transforms of F(2×2) or F(4×2); their flop count is that of the direct
 //         convolution C → C, so that the sum of the three times compares with conv)
+//         cold: the weight comes from memory, as in a network that is larger than the caches, not from the run before
 //
-// Prints, per case, the best time of N, GFLOP/s, the share of the probe (measured before and after every run; the best
-// counts) and the kernel's compile time. CPU time of the thread, so that a busy machine disturbs less.
+// Prints, per case, the best time of N, its GFLOP/s, the median and the largest share of the probe (measured before and after every run)
+// and the kernel's compile time. CPU time of the thread, so that a busy machine disturbs less.
 #include "tests/lowering/emit/EmitHarness.h"
 
 #include <algorithm>
@@ -45,6 +46,7 @@ struct Case {
   std::string text;
   std::vector<size_t> bytes; ///< of each buffer
   double flops = 0;
+  size_t weightCopies = 1;
 };
 
 static Case makeCase(const std::string &spec) {
@@ -65,9 +67,12 @@ static Case makeCase(const std::string &spec) {
     std::string at = "tensor<" + s(m) + "x" + s(k) + "xf32>", yt = "tensor<" + s(m) + "x" + s(n) + "xf32>", bt = "tensor<" + s(n) + "xf32>";
     long rows = has("gated") ? 2 * n : n;
     std::string layout = has("gated") ? "gated_panel16" : "panel16";
-    std::string wt = "tensor<" + s(rows) + "x" + s(k) + "x" + type + ", #kernel.packed<" + layout + ">>";
+    const bool adjoint = has("adjoint");
+    std::string wt = "tensor<" + (adjoint ? s(k) + "x" + s(rows) : s(rows) + "x" + s(k)) + "x" + type + ", #kernel.packed<" + layout + ">>";
     std::string args = "%x: " + at + ", %w: " + wt + ", %b: " + bt, lora, extras = "%b", types = bt, maps = "affine_map<(i, j) -> (j)>", gatedAttr, body;
-    c.bytes = {size_t(m * k * 4), size_t(up(rows) * k * size), size_t(n * 4)};
+    c.bytes = {size_t(m * k * 4), size_t(adjoint ? up(k) * rows * size : up(rows) * k * size), size_t(n * 4)};
+    if (adjoint)
+      gatedAttr = ", adjoint";
     if (has("lora")) {
       std::string a = "tensor<8x" + s(k) + "xf32, #kernel.packed<panel16>>", b = "tensor<" + s(rows) + "x8xf32, #kernel.packed<" + layout + ">>";
       args += ", %la: " + a + ", %lb: " + b + ", %ls: tensor<8xf32>";
@@ -101,11 +106,12 @@ static Case makeCase(const std::string &spec) {
     long h = d[0], w = d[1], ci = d[2], co = d[3];
     std::string at = "tensor<1x" + s(h + 2) + "x" + s(w + 2) + "x" + s(ci) + "xf32>", yt = "tensor<1x" + s(h) + "x" + s(w) + "x" + s(co) + "xf32>",
                 bt = "tensor<" + s(co) + "xf32>";
-    std::string wt = "tensor<" + s(co) + "x" + s(ci) + "x3x3x" + type + ", #kernel.packed<panel16>>";
+    const bool adjoint = has("adjoint");
+    std::string wt = "tensor<" + (adjoint ? s(ci) + "x" + s(co) : s(co) + "x" + s(ci)) + "x3x3x" + type + ", #kernel.packed<panel16>>";
     c.text = "kernel.def @k(%x: " + at + ", %w: " + wt + ", %b: " + bt + ") -> " + yt + " {\n %y = kernel.contract conv2d a(%x : " + at +
-             ") weight(%w : " + wt + ") extras(%b : " + bt + ") {maps = [affine_map<(b, i, j, c) -> (c)>]} -> " + yt +
-             " {\n^bb0(%acc: f32, %bias: f32):\n %s = arith.addf %acc, %bias : f32\n kernel.yield %s : f32\n }\n kernel.return %y : " + yt + "\n}";
-    c.bytes = {size_t((h + 2) * (w + 2) * ci * 4), size_t(up(co) * ci * 9 * size), size_t(co * 4), size_t(h * w * co * 4)};
+             ") weight(%w : " + wt + ") extras(%b : " + bt + ") {maps = [affine_map<(b, i, j, c) -> (c)>]" + (adjoint ? ", adjoint" : "") +
+             "} -> " + yt + " {\n^bb0(%acc: f32, %bias: f32):\n %s = arith.addf %acc, %bias : f32\n kernel.yield %s : f32\n }\n kernel.return %y : " + yt + "\n}";
+    c.bytes = {size_t((h + 2) * (w + 2) * ci * 4), size_t((adjoint ? up(ci) * co : up(co) * ci) * 9 * size), size_t(co * 4), size_t(h * w * co * 4)};
     c.flops = 2.0 * h * w * co * ci * 9;
   } else if (parts[0] == "planes") {
     long p = d[0], t = d[1], k = d[2], n = d[3];
@@ -136,6 +142,8 @@ static Case makeCase(const std::string &spec) {
     }
     c.flops = 2.0 * h * w * ch * ch * 9;
   }
+  if (has("cold")) // all copies together are far larger than the caches
+    c.weightCopies = std::max<size_t>(2, (size_t(1) << 30) / c.bytes[1]);
   return c;
 }
 
@@ -175,27 +183,43 @@ int main(int argc, char **argv) {
     }
     std::vector<Buffer<char>> buffers;
     std::vector<void *> pointers;
-    for (size_t bytes : c.bytes) {
+    for (size_t i = 0; i < c.bytes.size() + c.weightCopies - 1; ++i) {
+      const size_t bytes = c.bytes[i < c.bytes.size() ? i : 1];
       buffers.emplace_back(bytes + 64);
       // Small normal numbers: denormals would change the timing. Halves read the same bytes as some finite pattern.
       auto *words = reinterpret_cast<uint32_t *>(&buffers.back()[0]);
       for (size_t i = 0; i < bytes / 4; ++i)
         words[i] = 0x3c003c00u + (static_cast<uint32_t>(i) * 2654435761u >> 22 << 13);
-      pointers.push_back(&buffers.back()[0]);
+      if (i < c.bytes.size())
+        pointers.push_back(&buffers.back()[0]);
     }
-    kernel.run(pointers);
-    double best = 1e30, peak = 0, first = cpuNow();
-    kernel.run(pointers);
+    size_t copy = 0;
+    auto run = [&] {
+      pointers[1] = copy == 0 ? &buffers[1][0] : &buffers[c.bytes.size() + copy - 1][0];
+      copy = (copy + 1) % c.weightCopies;
+      kernel.run(pointers);
+    };
+    run();
+    // The clock changes with what neighbours do: a run is compared with the probes right before and behind it.
+    std::vector<double> times, shares;
+    double first = cpuNow();
+    run();
     const int turns = std::max(1, static_cast<int>(1e-3 / (cpuNow() - first))); // a run of about a millisecond: the clock's step is coarse
+    auto peakNow = [&] { return std::max(probe(variant.avx512()), probe(false)); };
+    double before = peakNow();
     for (int r = 0; r < reps; ++r) {
-      peak = std::max({peak, probe(true && variant.avx512()), probe(false)});
       double start = cpuNow();
       for (int t = 0; t < turns; ++t)
-        kernel.run(pointers);
-      best = std::min(best, (cpuNow() - start) / turns);
+        run();
+      times.push_back((cpuNow() - start) / turns);
+      const double after = peakNow();
+      shares.push_back(c.flops / times.back() * 1e-9 / std::max(before, after));
+      before = after;
     }
-    std::printf("%-34s %9.3f ms %7.1f GF/s  share %.3f of %.0f  grid %ld  %zu B  compiled in %.0f ms\n", spec.c_str(), best * 1e3, c.flops / best * 1e-9,
-                c.flops / best * 1e-9 / peak, peak, (long)kernel.grid, kernel.objectBytes, kernel.compileSeconds * 1e3);
+    std::sort(times.begin(), times.end());
+    std::sort(shares.begin(), shares.end());
+    std::printf("%-38s %9.3f ms %7.1f GF/s  share: median %.3f, most %.3f  grid %ld  %zu B  compiled in %.0f ms\n", spec.c_str(), times.front() * 1e3,
+                c.flops / times.front() * 1e-9, shares[shares.size() / 2], shares.back(), (long)kernel.grid, kernel.objectBytes, kernel.compileSeconds * 1e3);
     std::fflush(stdout);
   }
 }
