@@ -1,3 +1,5 @@
+// What CompiledTest.cpp runs. compiled.ptx is this file through:
+//   clang-22 --target=nvptx64-nvidia-cuda -Xclang -target-cpu -Xclang sm_80 -Xclang -target-feature -Xclang +ptx80 -O3 -S -x c -nogpulib compiled.c -o compiled.ptx
 typedef float f4 __attribute__((ext_vector_type(4)));
 typedef _Float16 h2 __attribute__((ext_vector_type(2)));
 #define __syncthreads_() __nvvm_bar_sync(0)
