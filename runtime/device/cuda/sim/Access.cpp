@@ -1,7 +1,9 @@
 #include "runtime/device/cuda/sim/Access.h"
+#include "runtime/device/cuda/sim/HostVector.h"
 
 #include <algorithm>
 
+HB_HOST_VECTOR_BEGIN
 namespace hb::ptx {
 namespace {
 
@@ -16,7 +18,7 @@ const char *verb(const Access &access) { return access.atomic ? "updates" : acce
 void aligned(Worker &worker, Warp &warp, const Instruction &i, uint32_t mask, const uint64_t (&address)[32], uint32_t bytes) {
   uint64_t low = 0;
   for (unsigned l = 0; l < 32; ++l)
-    low |= (mask >> l & 1) ? address[l] : 0;
+    low |= address[l] & (uint64_t(0) - (mask >> l & 1));
   if (!(low & (bytes - 1)))
     return;
   for (unsigned l = 0; l < 32; ++l)
@@ -227,3 +229,4 @@ void countSectors(Worker &worker, uint32_t mask, const uint64_t (&address)[32], 
 }
 
 } // namespace hb::ptx
+HB_HOST_VECTOR_END

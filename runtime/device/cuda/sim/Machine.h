@@ -168,6 +168,7 @@ struct Worker {
 
 private:
   void startBlock(uint64_t block);
+  uint32_t specialValue(Special special, uint32_t warp, uint32_t lane) const;
   void runBlock();
   void step(Warp &warp, uint64_t quantum);
   void branch(Warp &warp, const Instruction &at, uint32_t taken);

@@ -20,12 +20,17 @@ template <class T, bool Wide> void load(Worker &worker, Warp &warp, const Instru
   using Word = std::conditional_t<Wide, uint64_t, uint32_t>;
   for (unsigned k = 0; k < i.count; ++k) {
     Word *d = warp.slot<Word>(i.operand[k]);
-    for (unsigned l = 0; l < 32; ++l)
-      if (mask >> l & 1) {
-        T value;
-        std::memcpy(&value, from[l] + k * sizeof(T), sizeof(T));
-        d[l] = static_cast<Word>(value); // zero or sign extended
-      }
+    auto one = [&](unsigned l) {
+      T value;
+      std::memcpy(&value, from[l] + k * sizeof(T), sizeof(T));
+      d[l] = static_cast<Word>(value); // zero or sign extended
+    };
+    if (mask == kAllLanes)
+      for (unsigned l = 0; l < 32; ++l)
+        one(l);
+    else
+      for (uint32_t rest = mask; rest; rest &= rest - 1)
+        one(static_cast<unsigned>(std::countr_zero(rest)));
   }
 }
 
@@ -37,11 +42,16 @@ template <class T, bool Wide> void store(Worker &worker, Warp &warp, const Instr
   using Word = std::conditional_t<Wide, uint64_t, uint32_t>;
   for (unsigned k = 0; k < i.count; ++k) {
     const Word *a = warp.slot<Word>(i.operand[k]);
-    for (unsigned l = 0; l < 32; ++l)
-      if (mask >> l & 1) {
-        T value = static_cast<T>(a[l]);
-        std::memcpy(to[l] + k * sizeof(T), &value, sizeof(T));
-      }
+    auto one = [&](unsigned l) {
+      T value = static_cast<T>(a[l]);
+      std::memcpy(to[l] + k * sizeof(T), &value, sizeof(T));
+    };
+    if (mask == kAllLanes)
+      for (unsigned l = 0; l < 32; ++l)
+        one(l);
+    else
+      for (uint32_t rest = mask; rest; rest &= rest - 1)
+        one(static_cast<unsigned>(std::countr_zero(rest)));
   }
 }
 

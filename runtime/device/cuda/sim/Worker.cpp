@@ -38,6 +38,36 @@ Worker::Worker(Launch &launch) : launch(launch), entry(*launch.entry), memory(*l
     executions.assign(entry.code.size(), 0);
 }
 
+uint32_t Worker::specialValue(Special special, uint32_t warp, uint32_t lane) const {
+  const Dim3 &b = launch.block, &g = launch.grid;
+  uint32_t thread = warp * 32 + lane;
+  switch (special) {
+  case Special::TidX: return b.y * b.z == 1 ? thread : thread % b.x;
+  case Special::TidY: return b.y * b.z == 1 ? 0 : thread / b.x % b.y;
+  case Special::TidZ: return b.z == 1 ? 0 : thread / b.x / b.y;
+  case Special::NtidX: return b.x;
+  case Special::NtidY: return b.y;
+  case Special::NtidZ: return b.z;
+  case Special::CtaX: return blockId.x;
+  case Special::CtaY: return blockId.y;
+  case Special::CtaZ: return blockId.z;
+  case Special::NctaX: return g.x;
+  case Special::NctaY: return g.y;
+  case Special::NctaZ: return g.z;
+  case Special::Lane: return lane;
+  case Special::Warp: return warp;
+  case Special::Warps: return launch.warps;
+  case Special::MaskEq: return 1u << lane;
+  case Special::MaskLt: return (1u << lane) - 1;
+  case Special::MaskLe: return (2u << lane) - 1; // 2 << 31 is 0
+  case Special::MaskGt: return ~((2u << lane) - 1);
+  case Special::MaskGe: return ~((1u << lane) - 1);
+  case Special::DynamicShared: return launch.dynamicBytes;
+  case Special::TotalShared: return launch.sharedBytes;
+  default: return 0; // no clock and no multiprocessors here
+  }
+}
+
 void Worker::startBlock(uint64_t block) {
   blockIndex = static_cast<uint32_t>(block);
   blockId = {blockIndex % launch.grid.x, blockIndex / launch.grid.x % launch.grid.y, blockIndex / launch.grid.x / launch.grid.y};
@@ -50,7 +80,6 @@ void Worker::startBlock(uint64_t block) {
   std::memset(shared, 0xFF, launch.sharedBytes);
   std::fill(local.begin(), local.end(), std::byte{0xFF});
   barriers = {};
-  const Dim3 &b = launch.block, &g = launch.grid;
   for (Warp &warp : warps) {
     std::memset(warp.registers, 0, entry.variableBytes);
     warp.alive = warp.active = warp.full;
@@ -62,17 +91,9 @@ void Worker::startBlock(uint64_t block) {
     warp.executed = 0;
     warp.copies.clear();
     warp.committed = {};
-    for (auto [slot, special] : entry.specials) {
-      uint32_t *values = warp.slot<uint32_t>(slot);
-      for (uint32_t lane = 0; lane < 32; ++lane) {
-        uint32_t t = warp.index * 32 + lane;
-        const uint32_t all[] = {t % b.x, t / b.x % b.y, t / b.x / b.y, b.x, b.y, b.z, blockId.x, blockId.y, blockId.z, g.x, g.y, g.z, lane, warp.index, launch.warps,
-                                1u << lane, (1u << lane) - 1, lane == 31 ? kAllLanes : (2u << lane) - 1, lane == 31 ? 0 : ~((2u << lane) - 1), ~((1u << lane) - 1),
-                                launch.dynamicBytes, launch.sharedBytes, 0, 0};
-        static_assert(std::size(all) == static_cast<size_t>(Special::Count));
-        values[lane] = all[static_cast<size_t>(special)];
-      }
-    }
+    for (auto [slot, special] : entry.specials)
+      for (uint32_t lane = 0, *values = warp.slot<uint32_t>(slot); lane < 32; ++lane)
+        values[lane] = specialValue(special, warp.index, lane);
   }
 }
 

@@ -158,6 +158,32 @@ TEST(CudaSimWarp, BranchesByIndexAndCalls) {
     EXPECT_EQ(results[lane], lane < 4 ? lane : 2 * lane);
 }
 
+TEST(CudaSimWarp, PlacesInBlockAndGrid) {
+  // Each thread of a 3 x 4 x 5 block of a 2 x 3 x 2 grid writes its six coordinates at its number.
+  std::string body = ".reg .b32 %r<20>; .reg .b64 %rd<8>;\n";
+  const char *names[] = {"%tid.x", "%tid.y", "%tid.z", "%ctaid.x", "%ctaid.y", "%ctaid.z"};
+  for (unsigned i = 0; i < 6; ++i)
+    body += "mov.u32 %r" + std::to_string(i) + ", " + names[i] + ";\n";
+  body += "mov.u32 %r6, %ntid.x; mov.u32 %r7, %ntid.y; mad.lo.s32 %r8, %r2, %r7, %r1; mad.lo.s32 %r8, %r8, %r6, %r0;\n"
+          "mov.u32 %r9, %nctaid.x; mov.u32 %r10, %nctaid.y; mad.lo.s32 %r11, %r5, %r10, %r4; mad.lo.s32 %r11, %r11, %r9, %r3; mad.lo.s32 %r8, %r11, 60, %r8;\n"
+          "mul.wide.u32 %rd1, %r8, 24; ld.param.b64 %rd2, [p0]; add.s64 %rd2, %rd2, %rd1;\n";
+  for (unsigned i = 0; i < 6; ++i)
+    body += "st.global.b32 [%rd2+" + std::to_string(4 * i) + "], %r" + std::to_string(i) + ";\n";
+  std::vector<uint32_t> out(12 * 60 * 6, 77);
+  Simulator simulator;
+  simulator.allow(out.data(), out.size() * 4);
+  hb::ptx::test::Run run;
+  run.grid = {2, 3, 2};
+  run.block = {3, 4, 5};
+  LaunchReport report = run(simulator, module(body, 1), out.data());
+  EXPECT_EQ(report.findingCount, 0u) << listed(report);
+  for (uint32_t block = 0; block < 12; ++block)
+    for (uint32_t thread = 0; thread < 60; ++thread) {
+      const uint32_t *got = &out[(block * 60 + thread) * 6];
+      EXPECT_EQ(std::vector<uint32_t>(got, got + 6), (std::vector<uint32_t>{thread % 3, thread / 3 % 4, thread / 12, block % 2, block / 2 % 3, block / 6}));
+    }
+}
+
 TEST(CudaSimWarp, ShufflesVotesAndReductions) {
   struct Case { const char *body; uint32_t (*want)(uint32_t lane); } cases[] = {
       {"shfl.sync.bfly.b32 %r1, %r0, 3, 31, -1;", [](uint32_t l) { return l ^ 3; }},
@@ -168,6 +194,8 @@ TEST(CudaSimWarp, ShufflesVotesAndReductions) {
       {"setp.gt.u32 %p1, %r0, 27; vote.sync.ballot.b32 %r1, %p1, -1;", [](uint32_t) { return 0xF0000000u; }},
       {"setp.gt.u32 %p1, %r0, 27; vote.sync.any.pred %p2, %p1, -1; selp.b32 %r1, 1, 0, %p2;", [](uint32_t) { return 1u; }},
       {"setp.gt.u32 %p1, %r0, 27; vote.sync.all.pred %p2, !%p1, -1; selp.b32 %r1, 1, 0, %p2;", [](uint32_t) { return 0u; }},
+      {"mov.u32 %r1, %lanemask_le;", [](uint32_t l) { return l == 31 ? 0xFFFFFFFFu : (2u << l) - 1; }},
+      {"mov.u32 %r1, %lanemask_gt;", [](uint32_t l) { return l == 31 ? 0u : 0xFFFFFFFEu << l; }},
       {"redux.sync.add.s32 %r1, %r0, -1;", [](uint32_t) { return 496u; }},
       {"and.b32 %r2, %r0, 1; match.any.sync.b32 %r1, %r2, -1;", [](uint32_t l) { return l & 1 ? 0xAAAAAAAAu : 0x55555555u; }},
       {"setp.lt.u32 %p1, %r0, 16; mov.b32 %r1, 0; @%p1 shfl.sync.idx.b32 %r1, %r0, 9, 31, 0xFFFF;", [](uint32_t l) { return l < 16 ? 9u : 0u; }},
