@@ -82,16 +82,20 @@ private:
 
   void layer() {
     const Operand &weight = kb.operand(op.getWeight()), &bias = kb.operand(op.getBias());
-    Value mean = narrow(kb.fdiv(sum([&](Value at) { return load(at); }), f64(static_cast<double>(count))));
+    Value mean = kb.fdiv(sum([&](Value at) { return load(at); }), f64(static_cast<double>(count))), pivot = narrow(mean);
+    // Deviations are taken from the rounded mean, near which subtraction is exact, and what rounding left is taken off afterwards.
+    Value rest = kb.fsub(mean, wide(pivot)), off = narrow(rest);
+    auto deviation = [&](Value at) { return kb.fsub(load(at), pivot); };
     Value squares = sum([&](Value at) {
-      Value d = kb.fsub(load(at), mean);
+      Value d = deviation(at);
       return kb.fmul(d, d);
     });
-    Value variance = kb.fadd(kb.fdiv(squares, f64(static_cast<double>(count))), f64(op.getEps().convertToDouble()));
+    Value variance = kb.fsub(kb.fdiv(squares, f64(static_cast<double>(count))), kb.fmul(rest, rest));
+    variance = kb.fadd(arith::MaximumFOp::create(kb.b, kb.loc, variance, f64(0)), f64(op.getEps().convertToDouble()));
     Value scale = narrow(kb.fdiv(f64(1), buildSqrt(kb, variance)));
     each([&](Value at) {
       Value factor = kb.fmul(scale, kb.load(weight, kb.add(at, weight.offset)));
-      finish(kb.fma(kb.fsub(load(at), mean), factor, kb.load(bias, kb.add(at, bias.offset))), at);
+      finish(kb.fma(kb.fsub(deviation(at), off), factor, kb.load(bias, kb.add(at, bias.offset))), at);
     });
   }
 

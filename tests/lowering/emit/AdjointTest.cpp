@@ -31,7 +31,7 @@ void compare(const std::string &shared, Buffer<char> &packed, const std::string 
   Buffer<float> x(inputs), residual(results);
   fillRandom(&x[0], inputs, 1);
   fillRandom(&residual[0], results, 2);
-  for (const x86::X86Target &target : runnableTargets()) {
+  for (const TestTarget &target : planes ? runnableTargets() : allTargets()) { // planes are for processors alone
     SCOPED_TRACE(target.cpu);
     Kernel one = compileKernel(shared, target), two = compileKernel(copied, target);
     ASSERT_NE(one.function, nullptr) << one.error << shared;

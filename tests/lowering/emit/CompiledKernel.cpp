@@ -36,6 +36,15 @@ CompiledKernel::CompiledKernel(const std::string &text, const std::string &cpu) 
     error_ += "cannot parse";
     return;
   }
+  if (cpu.starts_with("cuda")) {
+    simulated_.emplace();
+    if (!simulated_->compile(*module))
+      error_ += "cannot compile";
+    else
+      error_.clear();
+    grid_ = simulated_->grid;
+    return;
+  }
   std::vector<CodeBlob> blobs;
   auto start = std::chrono::steady_clock::now();
   if (failed(emitX86(*module, {x86::parseTarget("x86-64,cpu=" + cpu)}, blobs, nullptr))) {
@@ -70,6 +79,8 @@ CompiledKernel::~CompiledKernel() {
 }
 
 void CompiledKernel::run(const std::vector<void *> &buffers) {
+  if (simulated_)
+    return simulated_->run(buffers);
   for (int64_t task = grid_; task-- > 0;) {
     std::memset(scratch_, 0x7f, scratchBytes_);
     for (int64_t at = 0; at + 4 <= scratchBytes_; at += 4) {
@@ -81,6 +92,8 @@ void CompiledKernel::run(const std::vector<void *> &buffers) {
 }
 
 void CompiledKernel::runInOrder(const std::vector<void *> &buffers) {
+  if (simulated_)
+    return simulated_->run(buffers);
   std::memset(scratch_, 0, HB_SCRATCH_TAG_BYTES);
   for (int64_t task = 0; task < grid_; ++task)
     function_(buffers.data(), scratch_, task);

@@ -1,7 +1,10 @@
 // Compiles one kernel.def from text for one CPU level and runs it: what the emitter's tests share.
 #pragma once
 
+#include "tests/lowering/emit/SimulatedKernel.h"
+
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,6 +12,8 @@ namespace hb::test {
 
 /// CPU levels the emitter has; tests run each that this machine can execute.
 inline const char *const cpuLevels[] = {"x86-64-v3", "x86-64-v4"};
+/// Those, and CUDA, which the simulator runs.
+inline const char *const allLevels[] = {"x86-64-v3", "x86-64-v4", "cuda:sm_80"};
 bool canRun(const std::string &cpu);
 
 class CompiledKernel {
@@ -35,6 +40,7 @@ private:
   int64_t grid_ = 0, scratchBytes_ = 0;
   double seconds_ = 0;
   char *scratch_ = nullptr;
+  std::optional<SimulatedKernel> simulated_; ///< for CUDA
 };
 
 /// A buffer of elements with NaN (or 0x7f bytes) around it. Writes outside are found by `intact`; it starts at an odd multiple of `misalign`

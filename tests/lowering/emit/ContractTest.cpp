@@ -138,7 +138,7 @@ std::vector<std::vector<float>> checkLinear(const LinearCase &c) {
   probability[0] = c.drop;
   Buffer<int64_t> numbers[3] = {Buffer<int64_t>(1), Buffer<int64_t>(1), Buffer<int64_t>(1)};
   numbers[0][0] = dropSeed, numbers[1][0] = dropStep, numbers[2][0] = dropSite;
-  for (const x86::X86Target &target : runnableTargets()) {
+  for (const TestTarget &target : allTargets()) {
     SCOPED_TRACE(target.cpu);
     Kernel kernel = compileKernel(text, target);
     EXPECT_NE(kernel.function, nullptr) << kernel.error << text;
@@ -239,7 +239,7 @@ TEST(Contract, DropoutAlone) {
     Buffer<float> bx = toBuffer(x), p(1), y(count + 16);
     Buffer<int64_t> numbers[3] = {Buffer<int64_t>(1), Buffer<int64_t>(1), Buffer<int64_t>(1)};
     p[0] = 0.25f, numbers[0][0] = dropSeed, numbers[1][0] = dropStep, numbers[2][0] = dropSite;
-    for (const x86::X86Target &target : runnableTargets()) {
+    for (const TestTarget &target : allTargets()) {
       Kernel kernel = compileKernel(text, target);
       ASSERT_NE(kernel.function, nullptr) << kernel.error << text;
       kernel.run({&bx[0], &p[0], &numbers[0][0], &numbers[1][0], &numbers[2][0], &y[0]});
@@ -299,7 +299,7 @@ TEST(Contract, StridesAndMaps) {
         want.push_back((sum * q[it] + r[in * t + it]) * z[0] + o[(in + it) / 4 * 2 + in % 2]);
       }
   Buffer<float> bx = toBuffer(x), bp = toBuffer(p), bq = toBuffer(q), br = toBuffer(r), bz = toBuffer(z), bo = toBuffer(o);
-  for (const x86::X86Target &target : runnableTargets()) {
+  for (const TestTarget &target : allTargets()) {
     SCOPED_TRACE(target.cpu);
     Kernel kernel = compileKernel(text, target);
     ASSERT_NE(kernel.function, nullptr) << kernel.error;
@@ -329,7 +329,7 @@ TEST(Contract, RowsWithGapsBehindAUnitDimension) {
     for (int64_t j = 0; j < 16; ++j)
       for (int64_t k = 0; k < 20; ++k)
         want[row * 16 + j] += double(x[row / 2 * 100 + row % 2 * 20 + k]) * w[j * 20 + k];
-  for (const x86::X86Target &target : runnableTargets()) {
+  for (const TestTarget &target : allTargets()) {
     Kernel kernel = compileKernel(text, target);
     ASSERT_NE(kernel.function, nullptr) << kernel.error;
     Buffer<float> y(96);
@@ -372,7 +372,7 @@ void checkConv(const ConvCase &c) {
           want.push_back(sum);
         }
   Buffer<float> bx = toBuffer(x), bb = toBuffer(bias), be = toBuffer(e);
-  for (const x86::X86Target &target : runnableTargets()) {
+  for (const TestTarget &target : allTargets()) {
     SCOPED_TRACE(target.cpu);
     Kernel kernel = compileKernel(text, target);
     ASSERT_NE(kernel.function, nullptr) << kernel.error;
@@ -424,7 +424,7 @@ TEST(Contract, Planes) {
                              ") weight(%w : " + wt + ") {maps = []} -> " + yt +
                              " {\n ^bb0(%acc: f32):\n  kernel.yield %acc : f32\n }\n kernel.return %y : " + yt + "\n}";
     Buffer<float> bx = toBuffer(x);
-    for (const x86::X86Target &target : runnableTargets()) {
+    for (const TestTarget &target : runnableTargets()) {
       SCOPED_TRACE(target.cpu);
       Kernel kernel = compileKernel(text, target);
       ASSERT_NE(kernel.function, nullptr) << kernel.error;

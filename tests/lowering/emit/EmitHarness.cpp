@@ -16,6 +16,8 @@ using namespace mlir;
 namespace hb::test {
 
 void Kernel::run(const std::vector<void *> &buffers) const {
+  if (simulated)
+    return simulated->run(buffers);
   std::memset(scratch.get(), 0, HB_SCRATCH_TAG_BYTES);
   for (int64_t task = 0; task < grid; ++task)
     function(buffers.data(), scratch.get(), task);
@@ -39,7 +41,7 @@ static std::shared_ptr<void> loadBytes(const std::vector<char> &bytes, std::stri
   return {handle, [](void *h) { dlclose(h); }};
 }
 
-Kernel compileKernel(const std::string &text, const x86::X86Target &target) {
+static Kernel compileFor(const std::string &text, const TestTarget &target) {
   Kernel kernel;
   MLIRContext context;
   x86::prepareContext(context);
@@ -53,9 +55,18 @@ Kernel compileKernel(const std::string &text, const x86::X86Target &target) {
     kernel.error += "the text does not parse";
     return kernel;
   }
+  if (!target.x86) {
+    auto simulated = std::make_shared<SimulatedKernel>();
+    if (simulated->compile(*module)) {
+      kernel.grid = simulated->grid;
+      kernel.function = [](void *const *, void *, int64_t) {}; // for tests that ask whether there is one
+      kernel.simulated = std::move(simulated);
+    }
+    return kernel;
+  }
   std::vector<CodeBlob> blobs;
   EmitReport report;
-  if (failed(emitX86(*module, {target}, blobs, &report)))
+  if (failed(emitX86(*module, {*target.x86}, blobs, &report)))
     return kernel;
   kernel::DefOp def = *module->getOps<kernel::DefOp>().begin();
   kernel.grid = def->getAttrOfType<IntegerAttr>("grid").getInt();
@@ -71,12 +82,25 @@ Kernel compileKernel(const std::string &text, const x86::X86Target &target) {
   return kernel;
 }
 
-std::vector<x86::X86Target> runnableTargets() {
-  std::vector<x86::X86Target> targets;
+Kernel compileKernel(const std::string &text, const TestTarget &target) { return compileFor(text, target); }
+Kernel compileKernel(const std::string &text, const x86::X86Target &target) { return compileFor(text, {target.cpu, target}); }
+
+std::vector<TestTarget> runnableTargets() {
+  std::vector<TestTarget> targets;
+  auto add = [&](const char *spec) {
+    x86::X86Target target = x86::parseTarget(spec);
+    targets.push_back({target.cpu, target});
+  };
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-    targets.push_back(x86::parseTarget("x86-64,cpu=x86-64-v3"));
+    add("x86-64,cpu=x86-64-v3");
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-    targets.push_back(x86::parseTarget("x86-64,cpu=x86-64-v4"));
+    add("x86-64,cpu=x86-64-v4");
+  return targets;
+}
+
+std::vector<TestTarget> allTargets() {
+  std::vector<TestTarget> targets = runnableTargets();
+  targets.push_back({"cuda:sm_80", std::nullopt});
   return targets;
 }
 

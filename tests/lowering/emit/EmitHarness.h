@@ -2,10 +2,12 @@
 #pragma once
 
 #include "lowering/emit/x86/Target.h"
+#include "tests/lowering/emit/SimulatedKernel.h"
 
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,15 +36,25 @@ struct Kernel {
   std::vector<char> object; ///< the linked shared object
   std::shared_ptr<void> library;
   std::shared_ptr<void> scratch;
+  std::shared_ptr<SimulatedKernel> simulated; ///< for CUDA, instead of a function
 
   /// All tasks, in order, on this thread.
   void run(const std::vector<void *> &buffers) const;
 };
 
-Kernel compileKernel(const std::string &text, const x86::X86Target &target);
+/// What a kernel is compiled for: a CPU level, or CUDA in the simulator.
+struct TestTarget {
+  std::string cpu; ///< for messages
+  std::optional<x86::X86Target> x86;
+};
 
-/// The two instruction levels; the ones this machine can run.
-std::vector<x86::X86Target> runnableTargets();
+Kernel compileKernel(const std::string &text, const x86::X86Target &target);
+Kernel compileKernel(const std::string &text, const TestTarget &target);
+
+/// The instruction levels that this machine can run.
+std::vector<TestTarget> runnableTargets();
+/// Those, and CUDA.
+std::vector<TestTarget> allTargets();
 
 /// Repeatable uniform values in [-1, 1].
 void fillRandom(float *to, size_t count, uint32_t seed);

@@ -58,7 +58,7 @@ void checkMap(const Index &result, const std::vector<Source> &sources, const std
   std::vector<std::vector<float>> data;
   for (size_t i = 0; i < sources.size(); ++i)
     data.push_back(normals(sizeOf(sources[i].shape), 10 + i));
-  for (const char *cpu : cpuLevels) {
+  for (const char *cpu : allLevels) {
     if (!canRun(cpu))
       continue;
     CompiledKernel kernel(text, cpu);
@@ -174,7 +174,7 @@ TEST(MapTest, InPlace) {
   std::string text = "kernel.def @map(%x: tensor<1003xf32>, %z: tensor<1003xf32>) -> tensor<1003xf32> {\n %y = kernel.map (%x, %z : tensor<1003xf32>, tensor<1003xf32>) "
                      "[affine_map<(a) -> (a)>, affine_map<(a) -> (a)>] -> tensor<1003xf32> {\n ^bb0(%a: f32, %b: f32):\n  %s = arith.addf %a, %b : f32\n  kernel.yield %s : f32\n }\n kernel.return %y : "
                      "tensor<1003xf32>\n}\n";
-  for (const char *cpu : cpuLevels) {
+  for (const char *cpu : allLevels) {
     if (!canRun(cpu))
       continue;
     CompiledKernel kernel(text, cpu);
@@ -197,7 +197,7 @@ TEST(MapTest, ElementTypes) {
                      "f32\n  %5 = arith.addf %1, %2 : f32\n  %6 = arith.addf %3, %4 : f32\n  %7 = arith.addf %5, %6 : f32\n  kernel.yield %7 : f32\n }\n kernel.return %y : tensor<61xf32>\n}\n";
   std::string integers = "kernel.def @map(%i: tensor<61xi64>) -> tensor<61xi64> {\n %y = kernel.map (%i : tensor<61xi64>) [affine_map<(a) -> (60 - a)>] -> tensor<61xi64> {\n ^bb0(%s: i64):\n  %c = "
                          "arith.constant 3 : i64\n  %m = arith.muli %s, %c : i64\n  kernel.yield %m : i64\n }\n kernel.return %y : tensor<61xi64>\n}\n";
-  for (const char *cpu : cpuLevels) {
+  for (const char *cpu : allLevels) {
     if (!canRun(cpu))
       continue;
     CompiledKernel kernel(text, cpu), integer(integers, cpu);
@@ -229,7 +229,7 @@ TEST(MapTest, NarrowResults) {
     std::string text = fmt::format("kernel.def @map(%x: tensor<61xf32>) -> tensor<61x{0}> {{\n %y = kernel.map (%x : tensor<61xf32>) [affine_map<(a) -> (a)>] -> tensor<61x{0}> {{\n ^bb0(%a: f32):\n  %n = "
                                    "arith.truncf %a : f32 to {0}\n  kernel.yield %n : {0}\n }}\n kernel.return %y : tensor<61x{0}>\n}}\n",
                                    element);
-    for (const char *cpu : cpuLevels) {
+    for (const char *cpu : allLevels) {
       if (!canRun(cpu))
         continue;
       CompiledKernel kernel(text, cpu);
@@ -254,7 +254,7 @@ TEST(ConcatTest, AlongEveryAxis) {
     auto type = [](const Index &shape) { return fmt::format("tensor<{}f32>", shapeText(shape)); };
     std::string text = fmt::format("kernel.def @concat(%a: {0}, %b: {1}, %c: {2}) -> {3} {{\n %y = kernel.concat (%a, %b, %c : {0}, {1}, {2}) {{axis = {4} : i64}} -> {3}\n kernel.return %y : {3}\n}}\n",
                                    type(shapes[0]), type(shapes[1]), type(shapes[2]), type(result), axis);
-    for (const char *cpu : cpuLevels) {
+    for (const char *cpu : allLevels) {
       if (!canRun(cpu))
         continue;
       CompiledKernel kernel(text, cpu);
@@ -277,7 +277,7 @@ TEST(ConcatTest, AlongEveryAxis) {
 }
 
 TEST(GatherTest, RowsOfTables) {
-  for (const char *cpu : cpuLevels) {
+  for (const char *cpu : allLevels) {
     if (!canRun(cpu))
       continue;
     for (int width : {1, 7, 64, 768}) {

@@ -35,7 +35,7 @@ TEST(LayerNormTest, AgainstDouble) {
           expected.push_back(channels % 2 ? y : siluOf(y));
         }
       }
-      for (const char *cpu : cpuLevels) {
+      for (const char *cpu : allLevels) {
         if (!canRun(cpu))
           continue;
         CompiledKernel kernel(text, cpu);
@@ -64,7 +64,7 @@ TEST(SoftmaxTest, AgainstDouble) {
       for (int c = 0; c < width; ++c)
         expected.push_back(std::exp(x[r * width + c] - largest) / sum);
     }
-    for (const char *cpu : cpuLevels) {
+    for (const char *cpu : allLevels) {
       if (!canRun(cpu))
         continue;
       CompiledKernel kernel(text, cpu);
@@ -92,7 +92,7 @@ TEST(L2Test, AgainstDouble) {
       for (int c = 0; c < width; ++c)
         expected.push_back(x[r * width + c] / std::max(std::sqrt(sum), 1e-12));
     }
-    for (const char *cpu : cpuLevels) {
+    for (const char *cpu : allLevels) {
       if (!canRun(cpu))
         continue;
       CompiledKernel kernel(text, cpu);
@@ -163,7 +163,7 @@ TEST_P(GroupNormTest, StatisticsAndApplication) {
         }
     }
   }
-  for (const char *cpu : cpuLevels) {
+  for (const char *cpu : allLevels) {
     if (!canRun(cpu))
       continue;
     CompiledKernel stats(statsText, cpu), apply(applyText, cpu);

@@ -154,7 +154,7 @@ Buffer<float> toBuffer(const std::vector<float> &values) {
 TEST_P(Prologue, AgainstDouble) {
   Buffer<char> pw = packPanels(w, weightRows, c.k, c.storage, c.gated), pa = packPanels(la, c.rank, c.k, Storage::F32), pb = packPanels(lb, weightRows, c.rank, Storage::F32, c.gated);
   Buffer<float> bg = toBuffer(gamma), bb = toBuffer(beta), bs = toBuffer(ls);
-  for (const x86::X86Target &target : runnableTargets()) {
+  for (const TestTarget &target : runnableTargets()) {
     SCOPED_TRACE(target.cpu);
     Kernel kernel = compileKernel(text(), target);
     ASSERT_NE(kernel.function, nullptr) << kernel.error << text();
@@ -217,7 +217,7 @@ TEST(PrologueMemory, ColumnBlocksShareTheirRows) {
   Buffer<float> ones(k), zeros(k), once(rows * n), each(rows * n);
   for (int64_t i = 0; i < k; ++i)
     ones[i] = 1;
-  for (const x86::X86Target &target : runnableTargets()) {
+  for (const TestTarget &target : runnableTargets()) {
     Kernel kernel = compileKernel(text, target);
     ASSERT_NE(kernel.function, nullptr) << kernel.error;
     ASSERT_GT(kernel.grid, 1);

@@ -72,7 +72,7 @@ TEST_P(ReduceTest, AgainstDouble) {
     expected.push_back(combine == "sum" ? sum : combine == "mean" ? sum / terms : float(largest));
     places.push_back(place);
   }
-  for (const char *cpu : cpuLevels) {
+  for (const char *cpu : allLevels) {
     if (!canRun(cpu))
       continue;
     CompiledKernel kernel(text, cpu);
@@ -120,7 +120,7 @@ INSTANTIATE_TEST_SUITE_P(Shapes, ReduceTest, testing::ValuesIn(cases()));
 TEST(ReduceTest, IntegerArgmaxTakesTheFirst) {
   std::string text = "kernel.def @r(%x: tensor<3x9xi64>) -> tensor<3xi64> {\n%r = kernel.reduce argmax (%x : tensor<3x9xi64>) [affine_map<(a, b) -> (a, b)>] {extents = array<i64: 3, 9>} -> tensor<3xi64> {\n"
                      "^bb0(%a: i64):\n  %f = arith.sitofp %a : i64 to f32\n  kernel.yield %f : f32\n}\nkernel.return %r : tensor<3xi64>\n}\n";
-  for (const char *cpu : cpuLevels) {
+  for (const char *cpu : allLevels) {
     if (!canRun(cpu))
       continue;
     CompiledKernel kernel(text, cpu);
@@ -149,7 +149,7 @@ TEST(AdaptivePoolTest, AgainstDouble) {
                 sum += x[((b * H + y) * W + z) * C + c];
             expected.push_back(sum / count);
           }
-    for (const char *cpu : cpuLevels) {
+    for (const char *cpu : allLevels) {
       if (!canRun(cpu))
         continue;
       CompiledKernel kernel(text, cpu);

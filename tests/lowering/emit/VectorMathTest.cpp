@@ -29,7 +29,7 @@ const Function functions[] = {
 };
 
 /// y[i] = f(x[i]) by `math.<op>`.
-std::vector<float> evaluate(const std::string &op, const std::vector<float> &x, const x86::X86Target &target) {
+std::vector<float> evaluate(const std::string &op, const std::vector<float> &x, const TestTarget &target) {
   const std::string m = std::to_string(x.size()), at = "tensor<" + m + "x1xf32>", yt = "tensor<" + m + "x16xf32>";
   Kernel kernel =
       compileKernel("kernel.def @k(%x: " + at + ", %w: tensor<16x1xf32, #kernel.packed<panel16>>) -> " + yt + " {\n %y = kernel.contract linear a(%x : " + at +
@@ -50,7 +50,7 @@ std::vector<float> evaluate(const std::string &op, const std::vector<float> &x, 
 }
 
 TEST(VectorMath, Accuracy) {
-  for (const x86::X86Target &target : runnableTargets())
+  for (const TestTarget &target : allTargets())
     for (const Function &f : functions) {
       std::vector<float> x;
       for (int i = 0; i <= 40000; ++i) {
@@ -73,7 +73,7 @@ TEST(VectorMath, Accuracy) {
 
 TEST(VectorMath, Limits) {
   const float inf = INFINITY;
-  for (const x86::X86Target &target : runnableTargets()) {
+  for (const TestTarget &target : allTargets()) {
     SCOPED_TRACE(target.cpu);
     std::vector<float> e = evaluate("exp", {-inf, -200.0f, 0.0f, 200.0f, inf, NAN}, target);
     EXPECT_EQ(e[0], 0.0f);

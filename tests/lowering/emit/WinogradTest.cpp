@@ -79,7 +79,7 @@ void check(int64_t b, int64_t h, int64_t w, int64_t ci, int64_t co, int64_t mr, 
                           " {\n ^bb0(%acc: f32, %b0: f32, %r0: f32):\n  %1 = arith.addf %acc, %b0 : f32\n  %2 = arith.addf %1, %r0 : f32\n  kernel.yield %2 : "
                           "f32\n }\n kernel.return %y : " +
                           yt + "\n}";
-  for (const x86::X86Target &target : runnableTargets()) {
+  for (const TestTarget &target : runnableTargets()) {
     SCOPED_TRACE(target.cpu);
     Kernel transform = compileKernel(in, target), product = compileKernel(middle, target), back = compileKernel(out, target);
     ASSERT_TRUE(transform.function) << transform.error;
