@@ -52,6 +52,7 @@ typedef struct hb_tensor {
 typedef struct hb_options {
   const char *weights; /* where the checkpoint lies now; NULL: where it was at compile time */
   int threads;         /* 0: all processors the process may use */
+  const char *device;  /* "cpu", "cuda" (the first), "cuda:1", "cuda:sim"; NULL: "cpu" */
 } hb_options;
 
 typedef struct hb_session hb_session;
@@ -59,7 +60,7 @@ typedef struct hb_session hb_session;
 /* Called before each iteration of a program's outermost loop; a non-zero return cancels the run. */
 typedef int (*hb_step_callback)(void *user, int64_t step, int64_t steps);
 
-/* Opens a module and its checkpoint and checks one against the other. `options` may be NULL. */
+/* Opens a module and its checkpoint on a device and checks one against the other. `options` may be NULL; set what you do not use to 0. */
 HB_API hb_status hb_open(const char *module, const hb_options *options, hb_session **session);
 HB_API void hb_close(hb_session *session);
 

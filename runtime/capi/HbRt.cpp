@@ -72,6 +72,7 @@ hb_status hb_open(const char *module, const hb_options *options, hb_session **se
     if (options) {
       settings.weights = options->weights ? options->weights : "";
       settings.threads = options->threads;
+      settings.device = options->device ? options->device : "cpu";
     }
     *session = new hb_session{hb::Session(module, settings)};
     return HB_OK;

@@ -1,31 +1,23 @@
-// Runs a program of a module: bindings resolved to pointers once, then launches in order.
+// Runs a program of a module on a device: bindings resolved to addresses once, the rest is the device's recording.
 #pragma once
 
-#include "runtime/device/cpu/CodeLibrary.h"
-#include "runtime/device/cpu/ThreadPool.h"
-#include "runtime/params/WeightStore.h"
+#include "runtime/device/Device.h"
+#include "runtime/exec/DeviceWeights.h"
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 namespace hb {
 
-/// Time spent in one launch, added up over runs; for `hb-rt bench` and `--profile`.
-struct LaunchTime {
-  uint32_t kernel = 0;
-  uint64_t count = 0;
-  double seconds = 0, best = 1e30;       ///< elapsed
-  double cpuSeconds = 0, bestCpu = 1e30; ///< of the calling thread: what the launch costs when others share the machine
-};
-
-/// A program made ready to run: its arena and its weights exist, every binding is a pointer. `run` allocates nothing.
+/// A program made ready to run: its arena and its weights are on the device, every binding is an address. On the processor `run` allocates nothing.
 class Executor {
 public:
   /// Called before each iteration of the outermost loop (iteration, trip count); false stops the run.
   using StepCallback = std::function<bool(int64_t, int64_t)>;
 
-  Executor(const Module &module, const Program &program, const CodeLibrary &code, WeightStore &weights, ThreadPool &pool);
+  Executor(const Module &module, const Program &program, Device &device, DeviceCode &code, DeviceWeights &weights);
 
   const Program &program() const { return program_; }
   /// `inputs[i]` and `outputs[i]` point at program().inputs[i].byteSize() bytes (and the readable tail); inputs are not written.
@@ -38,39 +30,40 @@ public:
   /// start to where the next one may begin, so a value deep inside a large one can be seen a few launches late.
   std::string firstNonFinite();
 
-  void onStep(StepCallback callback) { callback_ = std::move(callback); }
+  void onStep(StepCallback callback) { hooks_.onStep = std::move(callback); }
   /// Switches timing of single launches on or off.
-  void profile(bool on) { profiling_ = on; }
+  void profile(bool on) { hooks_.times = on ? &times_ : nullptr; }
   const std::vector<LaunchTime> &launchTimes() const { return times_; }
+  /// Memory of the device that belongs to this program alone.
+  uint64_t ownBytes() const { return arena_.size() + io_.size(); }
 
 private:
-  struct Step {
-    const Command *command;
-    uint32_t firstPointer;
-    uint32_t time;
-    std::vector<Step> body;
-  };
-
-  std::vector<Step> flatten(const std::vector<Command> &commands);
-  void *resolve(const Binding &binding) const;
-  bool execute(const std::vector<Step> &steps, int depth);
-  void lookForNonFinite(const Step &step);
+  std::vector<PlacedCommand> place(const std::vector<Command> &commands);
+  void planTransfers();
+  std::byte *resolve(const Binding &binding) const;
+  void resolveAll();
+  void writeInputs();
+  int64_t tripCount(const PlacedCommand &repeat) const;
+  bool isFinite(const PlacedCommand &launch);
 
   const Module &module_;
   const Program &program_;
-  const CodeLibrary &code_;
-  WeightStore &weights_;
-  ThreadPool &pool_;
-  AlignedBuffer arena_;
-  std::vector<Step> steps_;
+  Device &device_;
+  DeviceCode &code_;
+  DeviceWeights &weights_;
+  DeviceMemory arena_;
+  DeviceMemory io_; ///< inputs and outputs; empty where kernels use the caller's
+  std::vector<MemoryPiece> pieces_; ///< of io_: the inputs, then the outputs
+  uint64_t ioBytes_ = 0;
+  PlacedProgram placed_;
   std::vector<Binding> bindings_; ///< of all commands, one after the other
-  std::vector<void *> pointers_;
   std::vector<const void *> inputs_;
   std::vector<void *> outputs_;
   std::vector<LaunchTime> times_;
-  StepCallback callback_;
-  bool profiling_ = false, looking_ = false;
-  std::vector<uint64_t> starts_; ///< where tensors begin in the arena, while looking
+  std::unique_ptr<Recording> recording_;
+  RunHooks hooks_;
+  std::vector<uint64_t> starts_; ///< where tensors begin in the arena, while looking for values that are not finite
+  std::vector<float> looked_;
   std::string found_;
 };
 

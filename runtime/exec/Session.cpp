@@ -1,15 +1,19 @@
 #include "runtime/exec/Session.h"
 
+#include "runtime/device/cpu/ThreadPool.h"
+
 namespace hb {
 
 Session::Session(const std::string &path, const SessionOptions &options)
-    : module_(Module::open(path)), code_(module_), pool_(options.threads > 0 ? options.threads : availableProcessors(), 64),
-      weights_(std::make_unique<WeightStore>(module_, options.weights, WeightStoreOptions{pool_.threads(), options.cache})) {}
+    : threads_(options.threads > 0 ? options.threads : availableProcessors()), device_(openDevice(options.device, {threads_})),
+      module_(Module::open(path, [&](const std::vector<std::string> &names) { return device_->chooseTarget(names, path); })), code_(device_->load(module_)),
+      weights_(std::make_unique<WeightStore>(module_, options.weights, WeightStoreOptions{threads_, options.cache})),
+      deviceWeights_(std::make_unique<DeviceWeights>(module_, *weights_, *device_)) {}
 
 Executor &Session::executor(const std::string &entry) {
   auto &executor = executors_[entry];
   if (!executor)
-    executor = std::make_unique<Executor>(module_, module_.entry(entry), code_, *weights_, pool_);
+    executor = std::make_unique<Executor>(module_, module_.entry(entry), *device_, *code_, *deviceWeights_);
   return *executor;
 }
 

@@ -1,6 +1,7 @@
-// An open module with everything its entries share: code, weights, threads.
+// An open module with everything its entries share: device, code, weights.
 #pragma once
 
+#include "runtime/device/OpenDevice.h"
 #include "runtime/exec/Executor.h"
 #include "runtime/formats/Safetensors.h"
 
@@ -14,18 +15,22 @@ struct SessionOptions {
   std::string weights; ///< where the checkpoint lies now; empty: where it was at compile time
   int threads = 0;     ///< 0: as many as the process may use
   PackCacheOptions cache = {}; ///< off unless asked for
+  std::string device = "cpu"; ///< "cpu", "cuda", "cuda:1", "cuda:sim"
 };
 
 /// Owns a Module and runs its entries. Not for several threads at once.
 class Session {
 public:
-  /// HB0401 – HB0408 for the module, HB0210 – HB0233 for the checkpoint.
+  /// HB0904 – HB0906 for the device, HB0401 – HB0408 for the module, HB0210 – HB0233 for the checkpoint.
   Session(const std::string &path, const SessionOptions &options);
 
   const Module &module() const { return module_; }
-  const CodeLibrary &code() const { return code_; }
+  const Device &device() const { return *device_; }
+  const CodeVariant &variant() const { return code_->variant(); }
   WeightStore &weights() { return *weights_; }
-  int threads() const { return pool_.threads(); }
+  const DeviceWeights &deviceWeights() const { return *deviceWeights_; }
+  /// Of the processor: for packing, and for kernels where the processor is the device.
+  int threads() const { return threads_; }
 
   /// The executor of an entry, made (weights packed, arena allocated) on first use. HB0501.
   Executor &executor(const std::string &entry);
@@ -33,10 +38,12 @@ public:
   void release(const std::string &entry) { executors_.erase(entry); }
 
 private:
+  int threads_;
+  std::unique_ptr<Device> device_;
   Module module_;
-  CodeLibrary code_;
-  ThreadPool pool_;
+  std::unique_ptr<DeviceCode> code_;
   std::unique_ptr<WeightStore> weights_;
+  std::unique_ptr<DeviceWeights> deviceWeights_;
   std::map<std::string, std::unique_ptr<Executor>> executors_;
 };
 

@@ -5,7 +5,6 @@
 #include "runtime/params/Packing.h"
 
 #include <algorithm>
-#include <set>
 
 namespace hb {
 namespace {
@@ -75,6 +74,8 @@ const std::byte *WeightStore::get(size_t index) {
   return entries_[index].ready;
 }
 
+uint64_t WeightStore::byteSize(size_t index) const { return packedSize(module_.weights[index]); }
+
 std::vector<SourceData> WeightStore::sourcesOf(const WeightSpec &spec, std::vector<std::vector<float>> &zeros) const {
   std::vector<SourceData> sources;
   for (const WeightSource &source : spec.sources) {
@@ -121,13 +122,14 @@ void WeightStore::pack(const std::vector<size_t> &indices) {
     Entry &entry = entries_[index];
     std::vector<SourceData> sources = sourcesOf(module_.weights[index], zeros);
     entry.ready = entry.memory ? entry.memory : sources[0].data;
+    ++entry.revision;
     if (entry.memory)
       work.add(module_.weights[index], std::move(sources), entry.memory);
   }
   work.run(options_.threads);
 }
 
-void WeightStore::prepare(const Program &program) {
+std::set<size_t> boundWeights(const Program &program) {
   std::set<size_t> bound;
   auto visit = [&](auto &&self, const std::vector<Command> &commands) -> void {
     for (const Command &command : commands) {
@@ -138,6 +140,11 @@ void WeightStore::prepare(const Program &program) {
     }
   };
   visit(visit, program.commands);
+  return bound;
+}
+
+void WeightStore::prepare(const Program &program) {
+  const std::set<size_t> bound = boundWeights(program);
   for (auto &[scope, network] : networks_)
     if (std::any_of(network.weights.begin(), network.weights.end(), [&](size_t i) { return bound.count(i) && !entries_[i].ready; }))
       useCache(scope, network);

@@ -1,6 +1,7 @@
 // The weights of a module: found in the user's checkpoint, checked against the compiled signature, packed on first use.
 #pragma once
 
+#include "runtime/base/AlignedBuffer.h"
 #include "runtime/formats/Checkpoint.h"
 #include "runtime/module/Module.h"
 #include "runtime/params/PackCache.h"
@@ -8,28 +9,11 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 namespace hb {
-
-/// 64-byte aligned memory with a readable tail (HB_READABLE_TAIL_BYTES). HB0903 when the system has no more.
-class AlignedBuffer {
-public:
-  AlignedBuffer() = default;
-  /// `where` and `purpose` are for the message.
-  AlignedBuffer(uint64_t size, const std::string &where, const std::string &purpose);
-  std::byte *data() const { return data_.get(); }
-  uint64_t size() const { return size_; }
-  explicit operator bool() const { return data_ != nullptr; }
-
-private:
-  struct Free {
-    void operator()(std::byte *p) const;
-  };
-  std::unique_ptr<std::byte, Free> data_;
-  uint64_t size_ = 0;
-};
 
 /// The factors of one adapter slot as kernels read them: `a` [R, in], `b` [out, R], `scale` [R]; unused rows are zero.
 struct AdapterFactors {
@@ -40,6 +24,9 @@ struct WeightStoreOptions {
   int threads = 1; ///< for packing
   PackCacheOptions cache;
 };
+
+/// The weights a program's commands refer to.
+std::set<size_t> boundWeights(const Program &program);
 
 class WeightStore {
 public:
@@ -57,6 +44,11 @@ public:
   /// Sets the factors of adapter slots (key: scope + "\n" + path); slots not named become zero. Repacks what was packed.
   void setAdapters(std::map<std::string, AdapterFactors> factors);
 
+  /// How often the bytes of a weight were written: a copy of them elsewhere (on a device) is stale when the number has changed. 0: not ready yet.
+  uint64_t revision(size_t index) const { return entries_[index].revision; }
+  /// Bytes of a weight as kernels read it, without the readable tail; known before it is packed.
+  uint64_t byteSize(size_t index) const;
+
   /// The folder a scope's checkpoint was opened in. Empty for a scope without weights.
   std::string folderOf(const std::string &scope) const;
 
@@ -69,6 +61,7 @@ private:
   struct Entry {
     const std::byte *ready = nullptr;
     std::byte *memory = nullptr; ///< in one of slabs_; null when the weight lies in a file
+    uint64_t revision = 0;
   };
 
   /// The weights of one network that are packed from its checkpoint alone: what one cache file holds.

@@ -106,6 +106,7 @@ void WeightStore::useCache(const std::string &scope, Network &network) {
       packedBytes_ += network.sizes[i];
       cachedBytes_ += network.sizes[i];
       entry.ready = network.file.bytes().data() + offsets[i];
+      ++entry.revision;
     }
   }
 }

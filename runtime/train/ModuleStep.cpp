@@ -9,7 +9,7 @@
 #include "runtime/pipeline/TimeIds.h"
 #include "runtime/train/AdapterInit.h"
 #include "runtime/train/SampleDraws.h"
-#include "runtime/train/Suggestion.h"
+#include "runtime/base/Suggestion.h"
 
 #include <algorithm>
 #include <cmath>

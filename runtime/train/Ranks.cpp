@@ -4,6 +4,7 @@
 #include "runtime/base/Text.h"
 #include "runtime/train/MpiTable.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <dlfcn.h>
@@ -70,6 +71,11 @@ int launchedProcesses() {
   const char *count = std::getenv("OMPI_COMM_WORLD_SIZE");
   int processes = count ? std::atoi(count) : 1;
   return processes > 1 ? processes : 1;
+}
+
+int localRank() {
+  const char *rank = std::getenv("OMPI_COMM_WORLD_LOCAL_RANK");
+  return rank ? std::max(0, std::atoi(rank)) : 0;
 }
 
 std::unique_ptr<Ranks> joinMpi() {

@@ -24,6 +24,8 @@ Ranks &oneRank();
 
 /// How many processes the launcher of this one has started (Open MPI's mpirun says so in the environment); 1 without a launcher.
 int launchedProcesses();
+/// Which of this machine's processes this one is, by what mpirun says; 0 without it.
+int localRank();
 
 /// Joins the other processes through MPI. The library is loaded now, from `libhb-mpi.so` beside this program, so that programs start and train
 /// alone where MPI is not installed. HB0669 when it cannot be had or finds another number of processes than were launched: training

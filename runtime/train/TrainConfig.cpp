@@ -4,7 +4,7 @@
 #include "runtime/base/MappedFile.h"
 #include "runtime/base/Text.h"
 #include "runtime/train/LearningRate.h"
-#include "runtime/train/Suggestion.h"
+#include "runtime/base/Suggestion.h"
 
 #include <algorithm>
 #include <cassert>

@@ -46,8 +46,11 @@ struct KernelRow {
 };
 
 /// Rates are of CPU time with one thread: machines are shared, and a thread that waits for a core does not compute. With
-/// several threads the calling thread's CPU time says little, so elapsed time counts.
+/// several threads the calling thread's CPU time says little, so elapsed time counts. (On other devices both are the device's own time.)
 double rateSeconds(const KernelRow &row, int threads) { return threads == 1 ? row.cpu : row.seconds; }
+
+/// What shares are of. Only the processor is probed: elsewhere it is 0, and so are the shares.
+double share(double gflops, double probe) { return probe > 0 ? gflops / probe : 0; }
 
 /// FLOPs and time of several kernels, so that their share of the probe is weighted by FLOPs.
 struct Sum {
@@ -62,7 +65,7 @@ struct Sum {
   }
   nlohmann::json json(const std::string &name, double probe, int threads) const {
     double rate = threads == 1 ? cpu : seconds, gflops = rate > 0 ? flops / rate * 1e-9 : 0;
-    return {{"name", name}, {"launches", launches}, {"flops", flops}, {"flops_executed", executed}, {"ms", seconds * 1e3}, {"cpu_ms", cpu * 1e3}, {"gflops", gflops}, {"share", gflops / probe}};
+    return {{"name", name}, {"launches", launches}, {"flops", flops}, {"flops_executed", executed}, {"ms", seconds * 1e3}, {"cpu_ms", cpu * 1e3}, {"gflops", gflops}, {"share", share(gflops, probe)}};
   }
 };
 
@@ -90,7 +93,8 @@ double peakRssBytes() {
 }
 
 nlohmann::json benchEntry(Session &session, const Program &program, const BenchOptions &options) {
-  PeakRates before = probePeak(0.2);
+  const bool onCpu = session.device().sharesHostMemory();
+  PeakRates before = onCpu ? probePeak(0.2) : PeakRates{};
   Executor &executor = session.executor(program.name);
   ProgramTensors tensors(program);
   fillInputs(program, tensors);
@@ -98,7 +102,8 @@ nlohmann::json benchEntry(Session &session, const Program &program, const BenchO
   tensors.bind(executor);
   for (int i = 0; i < options.warmup; ++i)
     executor.run();
-  executor.profile(true);
+  // Where a program is recorded whole, its time and that of its launches are measured in runs of their own.
+  executor.profile(onCpu);
   std::vector<double> times;
   for (int i = 0; i < options.repeat; ++i) {
     auto start = std::chrono::steady_clock::now();
@@ -106,7 +111,12 @@ nlohmann::json benchEntry(Session &session, const Program &program, const BenchO
     times.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     std::fprintf(stderr, "%s: run %d of %d, %.1f ms\n", program.name.c_str(), i + 1, options.repeat, times.back() * 1e3);
   }
-  double probe = std::max(before.best(), probePeak(0.2).best()) * session.threads();
+  if (!onCpu) {
+    executor.profile(true);
+    for (int i = 0; i < options.repeat; ++i)
+      executor.run();
+  }
+  double probe = onCpu ? std::max(before.best(), probePeak(0.2).best()) * session.threads() : 0;
   std::sort(times.begin(), times.end());
   std::map<uint32_t, KernelRow> rows;
   double flops = 0;
@@ -129,7 +139,7 @@ nlohmann::json benchEntry(Session &session, const Program &program, const BenchO
       continue;
     double gflops = seconds > 0 ? info.flops * row.count / seconds * 1e-9 : 0;
     kernels.push_back({{"name", info.symbol}, {"family", info.family}, {"count", row.count}, {"flops", info.flops}, {"flops_executed", info.flopsExecuted}, {"ms", row.seconds * 1e3}, {"cpu_ms", row.cpu * 1e3}, {"gflops", gflops},
-                       {"gbytes_per_s", seconds > 0 ? info.bytes * row.count / seconds * 1e-9 : 0}, {"share", gflops / probe}, {"source", info.source}});
+                       {"gbytes_per_s", seconds > 0 ? info.bytes * row.count / seconds * 1e-9 : 0}, {"share", share(gflops, probe)}, {"source", info.source}});
   }
   nlohmann::json shares = nlohmann::json::object();
   for (auto &[family, sum] : families) {
@@ -138,15 +148,18 @@ nlohmann::json benchEntry(Session &session, const Program &program, const BenchO
   }
   std::sort(kernels.begin(), kernels.end(), [](const nlohmann::json &a, const nlohmann::json &b) { return a["ms"].get<double>() > b["ms"].get<double>(); });
   double best = times.front(), median = times[times.size() / 2];
-  return {{"entry", program.name}, {"threads", session.threads()}, {"cpu", session.code().variant().cpu}, {"probe_gflops", probe}, {"ms_min", best * 1e3}, {"ms_median", median * 1e3},
-          {"gflops", flops / computeSeconds * 1e-9}, {"share_of_probe", flops / computeSeconds * 1e-9 / probe}, {"classes", classSums(rows, session.module(), probe, session.threads())}, {"families", shares}, {"peak_rss_bytes", peakRssBytes()},
-          {"planned_peak_bytes", program.arenaBytes + session.weights().packedBytes()}, {"kernels", kernels}};
+  return {{"entry", program.name}, {"device", session.device().info().name}, {"threads", session.threads()}, {"cpu", session.variant().cpu}, {"probe_gflops", probe}, {"ms_min", best * 1e3}, {"ms_median", median * 1e3},
+          {"gflops", flops / computeSeconds * 1e-9}, {"share_of_probe", share(flops / computeSeconds * 1e-9, probe)}, {"classes", classSums(rows, session.module(), probe, session.threads())}, {"families", shares}, {"peak_rss_bytes", peakRssBytes()},
+          {"planned_peak_bytes", executor.ownBytes() + session.deviceWeights().bytes()}, {"kernels", kernels}};
 }
 
 void printTable(const nlohmann::json &result) {
-  std::printf("%s: min %.1f ms, median %.1f ms, %.1f GFLOP/s = %.0f %% of the probe (%.1f GFLOP/s, %d threads), peak memory %.0f MiB (planned %.0f MiB)\n", result["entry"].get<std::string>().c_str(),
-              result["ms_min"].get<double>(), result["ms_median"].get<double>(), result["gflops"].get<double>(), result["share_of_probe"].get<double>() * 100, result["probe_gflops"].get<double>(),
-              result["threads"].get<int>(), result["peak_rss_bytes"].get<double>() / 1048576, result["planned_peak_bytes"].get<double>() / 1048576);
+  const double probe = result["probe_gflops"].get<double>();
+  std::printf("%s on %s: min %.1f ms, median %.1f ms, %.1f GFLOP/s", result["entry"].get<std::string>().c_str(), result["device"].get<std::string>().c_str(), result["ms_min"].get<double>(),
+              result["ms_median"].get<double>(), result["gflops"].get<double>());
+  if (probe > 0)
+    std::printf(" = %.0f %% of the probe (%.1f GFLOP/s, %d threads)", result["share_of_probe"].get<double>() * 100, probe, result["threads"].get<int>());
+  std::printf(", peak memory %.0f MiB (planned %.0f MiB)\n", result["peak_rss_bytes"].get<double>() / 1048576, result["planned_peak_bytes"].get<double>() / 1048576);
   std::printf("  %-36s %8s %10s %10s %10s %9s %6s\n", "class", "launches", "GFLOP", "executed", "CPU ms", "GFLOP/s", "share");
   for (const nlohmann::json &c : result["classes"])
     std::printf("  %-36s %8d %10.1f %10.1f %10.1f %9.1f %5.0f%%\n", c["name"].get<std::string>().c_str(), c["launches"].get<int>(), c["flops"].get<double>() * 1e-9,

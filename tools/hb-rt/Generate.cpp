@@ -5,7 +5,6 @@
 #include "tools/hb-rt/Commands.h"
 #include "tools/hb-rt/GenerateOptions.h"
 #include "tools/hb-rt/PictureText.h"
-#include "tools/hb-rt/Profile.h"
 #include "tools/hb-rt/Progress.h"
 
 #include <nlohmann/json.hpp>
@@ -48,7 +47,6 @@ void saveLatents(const std::string &path, const std::vector<float> &latents, std
 int generate(GenerateOptions options) {
   if (!options.fromPng.empty())
     applyPictureText(options.fromPng, options);
-  requireDevice(options.device);
   GenerationRequest request = makeRequest(options);
   double started = now();
   Session session(options.module, options.session);

@@ -24,7 +24,6 @@ void addGenerateOptions(CLI::App &sub, GenerateOptions &o) {
   sub.add_flag("--no-metadata", o.noMetadata, "do not store the settings in the picture");
   sub.add_flag("--json", o.json, "print one JSON object instead of file names");
   sub.add_flag("--quiet", o.quiet, "no progress");
-  sub.add_option("--device", o.device, "cpu")->capture_default_str();
   addSessionFlags(sub, o.session);
 }
 

@@ -11,7 +11,7 @@
 namespace hb::rt {
 
 struct GenerateOptions {
-  std::string module, prompt, reference, method, rng = "cpu", output = "out_%03d.png", saveLatents, fromPng, device = "cpu";
+  std::string module, prompt, reference, method, rng = "cpu", output = "out_%03d.png", saveLatents, fromPng;
   std::optional<std::string> negative;
   std::vector<std::string> adapters;
   int64_t steps = 25, count = 1;

@@ -1,16 +1,10 @@
 #include "tools/hb-rt/Profile.h"
 
 #include "runtime/base/AtomicFile.h"
-#include "runtime/base/Error.h"
 
 #include <nlohmann/json.hpp>
 
 namespace hb::rt {
-
-void requireDevice(const std::string &device) {
-  if (device != "cpu")
-    throw Error(904, "--device", "a device of this build (cpu)", device, "choose cpu");
-}
 
 void writeProfile(const Module &module, const Executor &executor, const std::string &path) {
   nlohmann::json events = nlohmann::json::array();

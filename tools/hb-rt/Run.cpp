@@ -12,13 +12,12 @@ namespace hb::rt {
 namespace {
 
 struct RunOptions {
-  std::string module, entry, inputs, outputs, device = "cpu", profile;
+  std::string module, entry, inputs, outputs, profile;
   std::vector<std::string> adapters;
   SessionOptions session;
 };
 
 int run(const RunOptions &options) {
-  requireDevice(options.device);
   Module header = Module::open(options.module, chooseAnyTarget);
   const Program &described = header.entry(options.entry);
   // Inputs are checked before the checkpoint is opened or anything is packed.
@@ -48,7 +47,6 @@ Action addRun(CLI::App &app) {
   sub->add_option("--inputs", options->inputs, "safetensors file with every input of the entry")->required();
   sub->add_option("--outputs", options->outputs, "safetensors file to write")->required();
   sub->add_option("--adapter", options->adapters, "LoRA adapter, PATH[:SCALE]; repeatable")->take_all();
-  sub->add_option("--device", options->device, "cpu");
   addSessionFlags(*sub, options->session);
   sub->add_option("--profile", options->profile, "write the time of every launch as a Chrome trace");
   return [options] { return run(*options); };

@@ -1,4 +1,4 @@
-// The options of every command that opens a module: weights, threads, the pack cache.
+// The options of every command that opens a module: device, weights, threads, the pack cache.
 #pragma once
 
 #include "runtime/exec/Session.h"
@@ -7,7 +7,7 @@
 
 namespace hb::rt {
 
-/// --weights, --threads, --cache-dir, --no-cache, --cache-limit. The cache is on; its warnings go to stderr.
+/// --device, --weights, --threads, --cache-dir, --no-cache, --cache-limit. The cache is on; its warnings go to stderr.
 void addSessionFlags(CLI::App &sub, SessionOptions &session);
 
 } // namespace hb::rt

@@ -106,6 +106,9 @@ int train(TrainOptions options) {
   }
   if (options.session.weights.empty())
     options.session.weights = config.model.weights;
+  // One device for each process of a machine.
+  if (options.session.device == "cuda" && joined)
+    options.session.device = "cuda:" + std::to_string(localRank());
   TrainProgress progress(options.quiet, ranks.rank() == 0);
   Session session(config.model.compiled, options.session);
   ModuleStep step(session, config);

@@ -26,13 +26,11 @@ int main(int argc, char **argv) {
   }
   try {
     app.parse(argc, argv);
-  } catch (const CLI::ParseError &error) {
-    return app.exit(error) == 0 ? 0 : static_cast<int>(hb::ExitCode::Usage);
-  }
-  try {
     for (size_t i = 0; i < commands.size(); ++i)
       if (parsers[i]->parsed())
         return commands[i].action();
+  } catch (const CLI::ParseError &error) {
+    return app.exit(error) == 0 ? 0 : static_cast<int>(hb::ExitCode::Usage);
   } catch (const hb::Error &error) {
     std::fprintf(stderr, "%s\n", error.what());
     return static_cast<int>(error.exitCode());

@@ -77,8 +77,18 @@ protected:
   }
   void setHeader(nlohmann::json header) {
     std::string code = contentsOf(HB_TWICE_LIBRARY);
+    // The same programs for both kinds of device: they have no kernels of their own.
+    const std::string ptx = ".version 7.0\n.target sm_80\n.address_size 64\n.visible .entry nothing()\n{\n  ret;\n}\n";
+    const size_t codeEnd = (64 + code.size() + 63) / 64 * 64;
+    std::string blobs = std::string(64, '\0') + code;
+    blobs.resize(codeEnd);
+    nlohmann::json cuda = header["targets"][0];
+    cuda["name"] = "cuda:sm_80";
+    cuda["kernels"] = nlohmann::json::array();
+    cuda["code"] = {{{"target", "cuda:sm_80"}, {"cpu", "ptx"}, {"offset", codeEnd}, {"size", ptx.size()}}};
+    header["targets"].push_back(cuda);
     header["targets"][0]["code"] = {{{"target", "x86-64"}, {"cpu", "test"}, {"features", nlohmann::json::array()}, {"offset", 64}, {"size", code.size()}}};
-    test::writeBytes(folder_.path("m.hbm"), test::moduleBytes(header.dump(), std::string(64, '\0') + code));
+    test::writeBytes(folder_.path("m.hbm"), test::moduleBytes(header.dump(), blobs + ptx));
   }
   TrainConfig config(std::vector<ConfigOverride> more = {}) {
     std::vector<ConfigOverride> all = {{"model.compiled", folder_.path("m.hbm")}, {"data.manifest", "m.jsonl"}, {"checkpoint.output_dir", folder_.path("out")}, {"train.max_train_steps", "2"}, {"adapter.rank", "2"}};
@@ -98,9 +108,14 @@ std::vector<int64_t> idsIn(std::span<const float> values) {
   return ids;
 }
 
-TEST_F(ModuleStepTest, GivesTheProgramWhatAlgorithmOneSays) {
+class ModuleStepOnDeviceTest : public ModuleStepTest, public testing::WithParamInterface<const char *> {};
+
+TEST_P(ModuleStepOnDeviceTest, GivesTheProgramWhatAlgorithmOneSays) {
   TrainConfig c = config({{"sampler.seed", "-1"}, {"sampler.guidance_scale", "7.5"}, {"rewards.toy", "3"}});
-  Session session(c.model.compiled, {"", 1});
+  SessionOptions options;
+  options.threads = 1;
+  options.device = GetParam();
+  Session session(c.model.compiled, options);
   ModuleStep step(session, c);
   EXPECT_EQ(step.batch(), 2);
   ASSERT_EQ(step.notes().size(), 1u) << "no dropout in this module";
@@ -146,6 +161,8 @@ TEST_F(ModuleStepTest, GivesTheProgramWhatAlgorithmOneSays) {
   ASSERT_EQ(result.images.size(), 2u);
   EXPECT_EQ(result.images[1].width, 2);
 }
+
+INSTANTIATE_TEST_SUITE_P(On, ModuleStepOnDeviceTest, testing::Values("cpu", "cuda:sim"));
 
 TEST_F(ModuleStepTest, OneSeedForEverySampleAndSmallerRanks) {
   TrainConfig c = config({{"adapter.rank", "1"}, {"adapter.targets", "to_q,to_k"}});

@@ -1,4 +1,4 @@
-#include "runtime/train/Suggestion.h"
+#include "runtime/base/Suggestion.h"
 
 #include <algorithm>
 

@@ -1,7 +1,8 @@
+#include "runtime/base/AlignedBuffer.h"
+
 #include "runtime/abi/kernel.h"
 #include "runtime/base/Error.h"
 #include "runtime/base/Memory.h"
-#include "runtime/params/WeightStore.h"
 
 #include <cstdlib>
 #include <cstring>
