@@ -11,7 +11,7 @@ namespace {
 
 /// 2^x in double by the Taylor series of e^(f ln 2), |f| <= 1/2: the rest after the 13th power is below 1e-17. Vectorises, which libm's does not.
 inline float exp2Of(float value) {
-  double x = value;
+  double x = value == value ? value : 0.0f;
   x = x < -160.0 ? -160.0 : x > 130.0 ? 130.0 : x;
   double whole = __builtin_rint(x), t = (x - whole) * 0.693147180559945309417232;
   double p = 1.0 / 6227020800.0;

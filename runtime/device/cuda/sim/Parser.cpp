@@ -176,13 +176,13 @@ void Parser::variables(Space space, bool external, bool inFunction) {
     std::string_view name = peek().text;
     Variable value = variable(space, alignment, type);
     value.external = external;
+    if (!inFunction)
+      moduleNames_[name] = static_cast<uint32_t>(result_.variables.size()); // its own address may stand in its initial value
     if (take("="))
       initialise(value, type);
     uint32_t index = declareVariable(std::move(value));
     if (inFunction)
       scopes_[scope_].names[name] = {Operand::Is::LocalVariable, index};
-    else
-      moduleNames_[name] = index;
   } while (take(","));
   expect(";");
 }

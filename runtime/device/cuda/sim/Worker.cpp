@@ -28,7 +28,7 @@ Worker::Worker(Launch &launch) : launch(launch), entry(*launch.entry), memory(*l
     warp.index = w;
     warp.registers = start + image * w;
     warp.local = local.data() + size_t(entry.localBytes) * 32 * w;
-    std::memcpy(warp.registers, entry.registers.data(), entry.registers.size());
+    std::copy(entry.registers.begin(), entry.registers.end(), warp.registers);
     uint32_t threads = launch.threads - w * 32;
     warp.full = threads >= 32 ? kAllLanes : (1u << threads) - 1;
   }

@@ -28,7 +28,7 @@ TEST(CudaSimMatrix, LdmatrixGivesEachLaneItsElements) {
   )";
   alignas(16) uint16_t in[4][8][8], out[32][4][2];
   for (unsigned i = 0; i < 256; ++i)
-    in[0][0][i] = static_cast<uint16_t>(i);
+    in[i / 64][i / 8 % 8][i % 8] = static_cast<uint16_t>(i);
   for (bool transposed : {false, true}) {
     Simulator simulator;
     simulator.allow(in, sizeof in, false);
