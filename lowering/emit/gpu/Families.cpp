@@ -10,6 +10,8 @@ struct Row {
 
 const Row rows[] = {
     {"kernel.contract", emitContract},
+    {"kernel.attention", emitAttention},
+    {"kernel.attention_vjp", emitAttentionVjp},
     {"kernel.map", emitMap},
     {"kernel.concat", emitConcat},
     {"kernel.gather", emitGather},

@@ -46,7 +46,7 @@ TEST_P(NarrowTest, IsTheRoundedF32Kernel) {
   const Case &c = GetParam();
   for (const char *cpu : allLevels) {
     // Winograd's transforms are a family of processors alone.
-    if (!canRun(cpu) || (std::string(cpu).starts_with("cuda") && (std::string(c.name).starts_with("winograd") || std::string(c.name).starts_with("attention"))))
+    if (!canRun(cpu) || (std::string(cpu).starts_with("cuda") && std::string(c.name).starts_with("winograd")))
       continue;
     for (const Type &type : types) {
       SCOPED_TRACE(std::string(cpu) + " " + type.name);

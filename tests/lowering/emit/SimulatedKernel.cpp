@@ -54,6 +54,14 @@ bool SimulatedKernel::compile(ModuleOp module) {
   return true;
 }
 
+int SimulatedKernel::replace(const std::string &from, const std::string &to) {
+  int count = 0;
+  for (size_t at = 0; (at = ptx.find(from, at)) != ptx.npos; at += to.size(), ++count)
+    ptx.replace(at, from.size(), to);
+  code_ = ptx::Code::parse(ptx);
+  return count;
+}
+
 void SimulatedKernel::run(const std::vector<void *> &buffers) {
   constexpr size_t guard = 256;
   struct Copy {

@@ -23,6 +23,9 @@ public:
   /// by bytes that read as NaN; results are copied back. Buffers that are one stay one. Throws std::runtime_error on a finding of the simulator.
   void run(const std::vector<void *> &buffers);
 
+  /// Replaces text of the PTX everywhere and says how often: for tests that a mistake is found.
+  int replace(const std::string &from, const std::string &to);
+
   std::string ptx;
   int64_t grid = 0, block = 0, sharedBytes = 0;
 
