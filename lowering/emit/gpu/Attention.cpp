@@ -21,7 +21,7 @@ struct TileRow {
   int64_t mostWidth, queries, keys, span; ///< span: columns in shared memory at a time
 };
 const TileRow tileRows[] = {
-    {64, 64, 64, 64}, {128, 64, 64, 128}, {256, 64, 64, 64}, {512, 32, 64, 64}, {1024, 16, 64, 64},
+    {64, 64, 64, 64}, {128, 64, 64, 128}, {512, 32, 64, 64}, {1024, 16, 64, 64},
 };
 
 class AttentionEmitter {
@@ -40,7 +40,7 @@ public:
     v = tile.rows(op.getV(), e.valueWidth);
     query = kb.mul(kb.rem(kb.block(), blocks), tile.queries);
     if (whole)
-      tile.fill(left, q, query, 0, e.width);
+      tile.fill(left, q, query, kb.i(0), e.width);
 
     // Carried from tile to tile of keys: maxima, this thread's part of the sums, O.
     const int64_t m = tile.queriesOfThread(), groups = AttentionTile::groups(e.valueWidth);
@@ -58,14 +58,13 @@ public:
 private:
   SmallVector<Value> keyTile(Value key, SmallVector<Value> state, bool whole) {
     const int64_t m = tile.queriesOfThread(), n = tile.keysOfThread();
-    SmallVector<Value> scores(m * n);
-    forPieces(e.width, span, [&](int64_t first, int64_t columns) {
+    SmallVector<Value> scores = sumPieces(kb, e.width, span, m * n, [&](Value first, int64_t columns, ValueRange sums) {
       kb.barrier(); // what lies there has been read
       if (!whole)
         tile.fill(left, q, query, first, columns);
       tile.fill(right, k, key, first, columns);
       kb.barrier();
-      scores = tile.innerProducts(left, right, columns, scores);
+      return tile.innerProducts(left, right, columns, sums);
     });
     tile.finishScores(scores, query, key, op.getMask());
     SmallVector<Value> alphas;
@@ -89,7 +88,7 @@ private:
     tile.storeScores(powers, scores);
     forPieces(e.valueWidth, span, [&](int64_t first, int64_t columns) {
       kb.barrier(); // the keys, or the piece before, have been read
-      tile.fill(right, v, key, first, columns);
+      tile.fill(right, v, key, kb.i(first), columns);
       kb.barrier();
       for (int64_t group = 0; group < AttentionTile::groups(columns); ++group) {
         SmallVector<Value> part = tile.sumOverKeys(powers, right, group, columns);

@@ -17,6 +17,16 @@ void forPieces(int64_t columns, int64_t span, llvm::function_ref<void(int64_t, i
     body(first, std::min(span, columns - first));
 }
 
+SmallVector<Value> sumPieces(KernelBuilder &kb, int64_t columns, int64_t span, int64_t scores, const std::function<SmallVector<Value>(Value, int64_t, ValueRange)> &body) {
+  SmallVector<Value> sums(scores, kb.f(0));
+  const int64_t whole = columns / span * span;
+  if (whole > span)
+    sums = kb.loop(kb.i(0), kb.i(whole), span, sums, [&](Value first, ValueRange carried) { return body(first, span, carried); });
+  else if (whole)
+    sums = body(kb.i(0), span, sums);
+  return whole < columns ? body(kb.i(whole), columns - whole, sums) : sums;
+}
+
 AttentionTile::AttentionTile(KernelBuilder &kb, const AttentionExtents &extents, int64_t queries, int64_t keys)
     : queries(queries), keys(keys), x(kb.rem(kb.thread(), side)), y(kb.div(kb.thread(), side)), kb(kb), extents(extents) {}
 
@@ -51,7 +61,7 @@ SharedRows AttentionTile::allocateScores() {
   return {kb.shared(queries * stride * 4), queries, stride};
 }
 
-void AttentionTile::fill(const SharedRows &tile, const HeadRows &source, Value first, int64_t firstColumn, int64_t columns) {
+void AttentionTile::fill(const SharedRows &tile, const HeadRows &source, Value first, Value firstColumn, int64_t columns) {
   const Operand &operand = *source.operand;
   const int64_t padded = roundUp(columns, 4), lanes = source.vectors ? 4 : 1, perRow = padded / lanes, total = tile.rows * perRow;
   const int64_t alignment = source.vectors ? operand.element().getIntOrFloatBitWidth() / 8 * lanes : 0;
@@ -64,7 +74,7 @@ void AttentionTile::fill(const SharedRows &tile, const HeadRows &source, Value f
     Value columnAt = kb.add(at, firstColumn);
     if (padded != columns) {
       valid = kb.less(at, kb.i(columns));
-      columnAt = kb.min(columnAt, kb.i(firstColumn + columns - 1));
+      columnAt = kb.min(columnAt, kb.add(firstColumn, columns - 1));
     }
     Value value = kb.load(operand, kb.add(kb.add(source.offset, kb.mul(from, operand.strides[1])), kb.mul(columnAt, operand.strides[2])), lanes, alignment);
     if (valid)
@@ -87,9 +97,9 @@ void AttentionTile::fill(const SharedRows &tile, const HeadRows &source, Value f
 
 Value AttentionTile::element(Value vector, int64_t lane) { return vector::ExtractOp::create(kb.b, kb.loc, vector, lane); }
 
-SmallVector<Value> AttentionTile::innerProducts(const SharedRows &left, const SharedRows &right, int64_t columns, ArrayRef<Value> sums) {
+SmallVector<Value> AttentionTile::innerProducts(const SharedRows &left, const SharedRows &right, int64_t columns, ValueRange sums) {
   const int64_t m = queriesOfThread(), n = keysOfThread();
-  SmallVector<Value> totals(sums);
+  SmallVector<Value> totals(sums.begin(), sums.end());
   const int64_t pieces = (columns + chainLength - 1) / chainLength, length = roundUp((columns + pieces - 1) / pieces, 4);
   for (int64_t start = 0; start < columns; start += length) {
     const int64_t end = std::min(start + length, roundUp(columns, 4));
@@ -107,7 +117,7 @@ SmallVector<Value> AttentionTile::innerProducts(const SharedRows &left, const Sh
       return next;
     });
     for (int64_t s = 0; s < m * n; ++s)
-      totals[s] = totals[s] ? kb.fadd(totals[s], part[s]) : part[s];
+      totals[s] = kb.fadd(totals[s], part[s]);
   }
   return totals;
 }

@@ -59,11 +59,11 @@ public:
   SharedRows allocateScores(); ///< [queries][keys]
   /// All threads copy columns [firstColumn, firstColumn + columns) of the rows from `first` on; rows past the last one repeat it, columns are
   /// filled up with zeros to a multiple of four.
-  void fill(const SharedRows &tile, const HeadRows &source, Value first, int64_t firstColumn, int64_t columns);
+  void fill(const SharedRows &tile, const HeadRows &source, Value first, Value firstColumn, int64_t columns);
 
   // ---- scores: queriesOfThread() × keysOfThread() scalars
   /// sums(query, key) + Σ over `columns` of left(query, ·)·right(key, ·).
-  SmallVector<Value> innerProducts(const SharedRows &left, const SharedRows &right, int64_t columns, ArrayRef<Value> sums);
+  SmallVector<Value> innerProducts(const SharedRows &left, const SharedRows &right, int64_t columns, ValueRange sums);
   /// Scores in base 2 from the products of tile (query, key): scaled, with the mask; hidden ones are the lowest float.
   void finishScores(SmallVector<Value> &scores, Value query, Value key, Value mask);
   void storeScores(const SharedRows &tile, ArrayRef<Value> scores);
@@ -94,6 +94,9 @@ private:
   const AttentionExtents &extents;
 };
 
+/// Scores as sums over the columns, `span` at a time: body(first column, columns, sums) returns the next sums. A loop, so that wide heads do
+/// not become long code with many addresses alive.
+SmallVector<Value> sumPieces(KernelBuilder &kb, int64_t columns, int64_t span, int64_t scores, const std::function<SmallVector<Value>(Value, int64_t, ValueRange)> &body);
 /// body(first, columns) for the pieces of at most `span` columns.
 void forPieces(int64_t columns, int64_t span, llvm::function_ref<void(int64_t first, int64_t columns)> body);
 

@@ -21,7 +21,7 @@ struct TileRow {
   bool resident;
 };
 const TileRow tileRows[] = {
-    {64, 32, 64, 64, true}, {128, 32, 32, 128, true}, {512, 32, 32, 64, false}, {1024, 16, 16, 64, false},
+    {64, 32, 64, 64, true}, {128, 32, 32, 128, true}, {256, 32, 32, 64, false}, {512, 32, 16, 64, false}, {1024, 16, 16, 64, false},
 };
 
 class AttentionVjpEmitter {
@@ -61,8 +61,8 @@ private:
   void keyTask(Value key) {
     const int64_t n = tile.keysOfThread(), keyGroups = AttentionTile::groups(e.width), valueGroups = AttentionTile::groups(e.valueWidth);
     if (resident) {
-      tile.fill(keyTile, k, key, 0, e.width);
-      tile.fill(valueTile, v, key, 0, e.valueWidth);
+      tile.fill(keyTile, k, key, kb.i(0), e.width);
+      tile.fill(valueTile, v, key, kb.i(0), e.valueWidth);
     }
     State state(n * (keyGroups + valueGroups), tile.four(0)); // dK, then dV
     // Causal: queries before the first key see nothing of the tile.
@@ -71,8 +71,8 @@ private:
       State next(carried.begin(), carried.end());
       if (resident) {
         kb.barrier(); // the tile before has been read
-        tile.fill(queryTile, q, query, 0, e.width);
-        tile.fill(cotangentTile, dy, query, 0, e.valueWidth);
+        tile.fill(queryTile, q, query, kb.i(0), e.width);
+        tile.fill(cotangentTile, dy, query, kb.i(0), e.valueWidth);
         kb.barrier();
       }
       scores(query, key, /*withPowers=*/true);
@@ -82,7 +82,7 @@ private:
         forPieces(columns, span, [&](int64_t start, int64_t count) {
           if (!resident) {
             kb.barrier();
-            tile.fill(rows, source, query, start, count);
+            tile.fill(rows, source, query, kb.i(start), count);
             kb.barrier();
           }
           for (int64_t group = 0; group < AttentionTile::groups(count); ++group) {
@@ -111,8 +111,8 @@ private:
   void queryTask(Value query) {
     const int64_t m = tile.queriesOfThread(), groups = AttentionTile::groups(e.width);
     if (resident) {
-      tile.fill(queryTile, q, query, 0, e.width);
-      tile.fill(cotangentTile, dy, query, 0, e.valueWidth);
+      tile.fill(queryTile, q, query, kb.i(0), e.width);
+      tile.fill(cotangentTile, dy, query, kb.i(0), e.valueWidth);
     }
     State state(m * groups, tile.four(0));
     Value end = kb.i(e.keys);
@@ -122,8 +122,8 @@ private:
       State next(carried.begin(), carried.end());
       if (resident) {
         kb.barrier();
-        tile.fill(keyTile, k, key, 0, e.width);
-        tile.fill(valueTile, v, key, 0, e.valueWidth);
+        tile.fill(keyTile, k, key, kb.i(0), e.width);
+        tile.fill(valueTile, v, key, kb.i(0), e.valueWidth);
         kb.barrier();
       }
       scores(query, key, /*withPowers=*/false);
@@ -132,7 +132,7 @@ private:
       forPieces(e.width, span, [&](int64_t start, int64_t count) {
         if (!resident) {
           kb.barrier();
-          tile.fill(keyTile, k, key, start, count);
+          tile.fill(keyTile, k, key, kb.i(start), count);
           kb.barrier();
         }
         for (int64_t group = 0; group < AttentionTile::groups(count); ++group) {
@@ -153,17 +153,15 @@ private:
 
   /// left·right^T of one tile, piece by piece where they are not resident.
   SmallVector<Value> products(const SharedRows &left, const HeadRows &leftRows, Value query, const SharedRows &right, const HeadRows &rightRows, Value key, int64_t columns) {
-    SmallVector<Value> sums(tile.queriesOfThread() * tile.keysOfThread());
-    forPieces(columns, span, [&](int64_t start, int64_t count) {
+    return sumPieces(kb, columns, span, tile.queriesOfThread() * tile.keysOfThread(), [&](Value start, int64_t count, ValueRange sums) {
       if (!resident) {
         kb.barrier();
         tile.fill(left, leftRows, query, start, count);
         tile.fill(right, rightRows, key, start, count);
         kb.barrier();
       }
-      sums = tile.innerProducts(left, right, count, sums);
+      return tile.innerProducts(left, right, count, sums);
     });
-    return sums;
   }
 
   /// dS, and P where wanted, of a tile of queries and one of keys, into shared memory.
