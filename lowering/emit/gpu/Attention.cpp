@@ -26,7 +26,8 @@ const TileRow tileRows[] = {
 
 class AttentionEmitter {
 public:
-  AttentionEmitter(KernelBuilder &kb, kernel::AttentionOp op, const TileRow &row) : kb(kb), op(op), e(AttentionExtents::of(op)), tile(kb, e, row.queries, row.keys), span(row.span) {}
+  AttentionEmitter(KernelBuilder &kb, kernel::AttentionOp op, const TileRow &row)
+      : kb(kb), op(op), e(AttentionExtents::of(op)), tile(kb, e, row.queries, row.keys), span(row.span) {}
 
   Launch run() {
     const int64_t blocks = (e.queries + tile.queries - 1) / tile.queries, whole = e.width <= span;

@@ -82,10 +82,10 @@ Expected gradients(const Case &c, const Matrix &q, const Matrix &k, const Matrix
 
 /// Levels a case runs on: the simulator would take many seconds over the largest, whose tails and tiles smaller ones have too.
 std::vector<const char *> levelsFor(const Case &c) {
-  constexpr int64_t mostSimulated = 100'000;
+  constexpr int64_t mostSimulated = 12'000'000; ///< multiply-adds of the forward kernel
   std::vector<const char *> levels;
   for (const char *level : allLevels)
-    if (canRun(level) && (!std::string(level).starts_with("cuda") || int64_t(c.batch) * c.heads * c.queries * c.keys <= mostSimulated))
+    if (canRun(level) && (!std::string(level).starts_with("cuda") || int64_t(c.batch) * c.heads * c.queries * c.keys * (c.width + c.valueWidth) <= mostSimulated))
       levels.push_back(level);
   return levels;
 }
