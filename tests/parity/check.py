@@ -130,7 +130,7 @@ def check_generate(folder, case, tools, report):
     written = []
     for threads in tools.threads:
         remove(latents, *images)
-        rc, err = tools.call(command + ["--threads", str(threads)])
+        rc, err = tools.call(command + ["--threads", str(threads), "--device", tools.args.device])
         if rc or not all(map(os.path.exists, [latents, *images])):
             report("generate", None, None, False, f"exit {rc}, latents {'present' if os.path.exists(latents) else 'absent'}: {tail(err)}")
             return False

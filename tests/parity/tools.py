@@ -33,6 +33,7 @@ def add_arguments(parser):
     parser.add_argument("--hbc", required=True, help="the compiler")
     parser.add_argument("--hb-rt", required=True, help="the runtime")
     parser.add_argument("--target", action="append", help="passed to hbc compile; repeatable")
+    parser.add_argument("--device", default="cpu", help="passed to hb-rt")
     parser.add_argument("--threads", default="1,2", help="numbers of threads; every case runs once with each, and the bytes must be the same")
     parser.add_argument("--timeout", type=float, default=600, help="seconds per command")
     parser.add_argument("--math", choices=["strict", "fast"], default="strict", help="passed to hbc compile")
@@ -80,4 +81,4 @@ class Tools:
 
     def run(self, module, entry, inputs, outputs, threads, flags=()):
         remove(outputs)
-        return self.call([self.rt, "run", module, entry, "--inputs", inputs, "--outputs", outputs, "--threads", str(threads), *flags])
+        return self.call([self.rt, "run", module, entry, "--inputs", inputs, "--outputs", outputs, "--threads", str(threads), "--device", self.args.device, *flags])

@@ -72,7 +72,8 @@ FailureOr<Launch> emitGroupApply(KernelBuilder &kb, kernel::NormalizeOp op) {
   const int64_t rows = result.shape()[1], columns = result.shape()[2], elements = rows * columns * channels;
   const int64_t perBlock = elementsOfBlock, blocks = ceilDiv(elements, perBlock);
   Wide w{kb};
-  Value means = kb.shared(groups * 4), scales = kb.shared(groups * 4);
+  // A mean is kept as its f32 value and what that rounding left.
+  Value means = kb.shared(groups * 4), rests = kb.shared(groups * 4), scales = kb.shared(groups * 4);
   SmallVector<Value> place = kb.delinearize(kb.block(), {x.shape()[0], blocks});
   kb.loop(kb.thread(), kb.i(groups), blockThreads, [&](Value group) {
     Value from = kb.add(kb.add(kb.mul(place[0], stats.strides[0]), kb.mul(group, stats.strides[2])), stats.offset);
@@ -87,7 +88,9 @@ FailureOr<Launch> emitGroupApply(KernelBuilder &kb, kernel::NormalizeOp op) {
       return {both, mean, deviations};
     });
     Value variance = kb.fadd(kb.fdiv(all[2], all[0]), w.c(op.getEps().convertToDouble()));
-    kb.storeRaw(w.narrow(all[1]), means, group);
+    Value rounded = w.narrow(all[1]);
+    kb.storeRaw(rounded, means, group);
+    kb.storeRaw(w.narrow(kb.fsub(all[1], w.of(rounded))), rests, group);
     kb.storeRaw(w.narrow(kb.fdiv(w.c(1), buildSqrt(kb, variance))), scales, group);
   });
   kb.barrier();
@@ -101,7 +104,8 @@ FailureOr<Launch> emitGroupApply(KernelBuilder &kb, kernel::NormalizeOp op) {
       Value from = kb.add(kb.add(kb.mul(place[0], x.strides[0]), kb.mul(row, x.strides[1])), kb.add(kb.add(kb.mul(column, x.strides[2]), kb.mul(at[2], x.strides[3])), x.offset));
       Value group = kb.div(at[2], perGroup);
       Value factor = kb.fmul(kb.loadRaw(scales, group, kb.f32()), kb.load(weight, kb.add(at[2], weight.offset)));
-      Value value = kb.fma(kb.fsub(kb.load(x, from), kb.loadRaw(means, group, kb.f32())), factor, kb.load(bias, kb.add(at[2], bias.offset)));
+      Value deviation = kb.fsub(kb.fsub(kb.load(x, from), kb.loadRaw(means, group, kb.f32())), kb.loadRaw(rests, group, kb.f32()));
+      Value value = kb.fma(deviation, factor, kb.load(bias, kb.add(at[2], bias.offset)));
       FailureOr<SmallVector<Value>> y = inlineRegion(kb, op.getEpilogue(), {value});
       if (failed(y)) {
         status = failure();
