@@ -4,6 +4,7 @@
 #include "runtime/base/Memory.h"
 #include "runtime/base/Text.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -81,6 +82,18 @@ MappedFile &MappedFile::operator=(MappedFile &&other) noexcept {
   std::swap(size_, other.size_);
   std::swap(live_, other.live_);
   return *this;
+}
+
+void MappedFile::drop(std::span<const std::byte> part) const {
+  // A fault brings in the neighbours of its page too, 64 KiB at once by default (Linux, mm/memory.c, fault_around_bytes): rounded outwards, nothing of them stays.
+  constexpr uintptr_t kAround = 64 << 10;
+  if (part.empty() || part.data() < data_ || part.data() + part.size() > data_ + size_)
+    return;
+  auto first = reinterpret_cast<uintptr_t>(data_), begin = reinterpret_cast<uintptr_t>(part.data()), end = begin + part.size();
+  begin = std::max(first, begin / kAround * kAround);
+  end = std::min(first + static_cast<uintptr_t>(size_), (end + kAround - 1) / kAround * kAround);
+  // A hint: where the system refuses it, the pages stay until it needs them.
+  ::madvise(reinterpret_cast<void *>(begin), end - begin, MADV_DONTNEED);
 }
 
 MappedFile::~MappedFile() {

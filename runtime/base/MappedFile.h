@@ -25,6 +25,9 @@ public:
   const std::string &path() const { return path_; }
   uint64_t size() const { return size_; }
   std::span<const std::byte> bytes() const { return {data_, static_cast<size_t>(size_)}; }
+  /// Takes the pages around `part` (bytes of this file) out of this process's memory. They may still be read: they come back from the file or the
+  /// system's cache of it. Safe while other threads read them.
+  void drop(std::span<const std::byte> part) const;
 
 private:
   std::string path_;

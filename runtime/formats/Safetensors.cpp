@@ -79,6 +79,8 @@ std::span<const std::byte> SafetensorsFile::data(const TensorInfo &info) const {
   return map_.bytes().subspan(static_cast<size_t>(fileOffset(info)), static_cast<size_t>(info.byteSize()));
 }
 
+void SafetensorsFile::drop(const TensorInfo &info) const { map_.drop(data(info)); }
+
 std::vector<float> SafetensorsFile::readFloats(const TensorInfo &info) const {
   std::vector<float> values(static_cast<size_t>(info.elementCount()));
   convertToFloat(info.dtype, data(info).data(), values.size(), values.data());

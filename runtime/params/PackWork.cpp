@@ -12,19 +12,24 @@ constexpr uint64_t kPartBytes = 1 << 20;
 
 } // namespace
 
-void PackWork::add(const WeightSpec &spec, std::vector<SourceData> sources, std::byte *target) {
+void PackWork::add(const WeightSpec &spec, std::vector<SourceData> sources, std::byte *target, std::function<void()> packed) {
   int64_t tasks = packTasks(spec), step = std::max<int64_t>(1, static_cast<int64_t>(kPartBytes / std::max<uint64_t>(1, packedSize(spec) / std::max<int64_t>(1, tasks))));
   for (int64_t begin = 0; begin < tasks; begin += step)
     parts_.push_back({items_.size(), begin, std::min(begin + step, tasks)});
-  items_.push_back({&spec, std::move(sources), target});
+  items_.push_back({&spec, std::move(sources), target, std::move(packed), (tasks + step - 1) / step});
 }
 
 void PackWork::run(int threads) {
   std::atomic<size_t> next{0};
+  std::vector<std::atomic<int64_t>> left(items_.size());
+  for (size_t i = 0; i < items_.size(); ++i)
+    left[i] = items_[i].parts;
   auto work = [&] {
     for (size_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < parts_.size();) {
       const Item &item = items_[parts_[i].item];
       packWeight(*item.spec, item.sources, item.target, parts_[i].begin, parts_[i].end);
+      if (--left[parts_[i].item] == 0 && item.packed)
+        item.packed();
     }
   };
   std::vector<std::thread> helpers;

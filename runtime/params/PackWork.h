@@ -3,6 +3,7 @@
 
 #include "runtime/params/Packing.h"
 
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -11,7 +12,8 @@ namespace hb {
 /// A list of weights to pack. The sources' bytes and the targets must live until run() returns.
 class PackWork {
 public:
-  void add(const WeightSpec &spec, std::vector<SourceData> sources, std::byte *target);
+  /// `packed` is called by the thread that packed the last part of this weight.
+  void add(const WeightSpec &spec, std::vector<SourceData> sources, std::byte *target, std::function<void()> packed = {});
   /// Packs everything added since the last run; the calling thread takes part. The result does not depend on `threads`.
   void run(int threads);
 
@@ -20,6 +22,8 @@ private:
     const WeightSpec *spec;
     std::vector<SourceData> sources;
     std::byte *target;
+    std::function<void()> packed;
+    int64_t parts;
   };
   struct Part {
     size_t item;

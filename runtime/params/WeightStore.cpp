@@ -100,6 +100,16 @@ std::vector<SourceData> WeightStore::sourcesOf(const WeightSpec &spec, std::vect
   return sources;
 }
 
+void WeightStore::addWork(PackWork &work, const WeightSpec &spec, std::vector<SourceData> sources, std::byte *target) const {
+  work.add(spec, std::move(sources), target, [this, &spec] {
+    for (const WeightSource &source : spec.sources)
+      if (!isAdapter(source)) {
+        const Checkpoint &checkpoint = checkpoints_.at(source.scope);
+        checkpoint.drop(*checkpoint.find(source.key));
+      }
+  });
+}
+
 void WeightStore::pack(const std::vector<size_t> &indices) {
   // One slab for all that have no memory yet, laid out as a cache file is.
   std::vector<size_t> fresh;
@@ -124,7 +134,7 @@ void WeightStore::pack(const std::vector<size_t> &indices) {
     entry.ready = entry.memory ? entry.memory : sources[0].data;
     ++entry.revision;
     if (entry.memory)
-      work.add(module_.weights[index], std::move(sources), entry.memory);
+      addWork(work, module_.weights[index], std::move(sources), entry.memory);
   }
   work.run(options_.threads);
 }

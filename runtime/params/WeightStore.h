@@ -77,6 +77,9 @@ private:
   bool usedInPlace(const WeightSpec &spec) const;
   /// The bytes of every source; `zeros` keeps the factors of empty adapter slots alive.
   std::vector<SourceData> sourcesOf(const WeightSpec &spec, std::vector<std::vector<float>> &zeros) const;
+  /// Adds a weight to `work`. Once packed, what was read of its checkpoint's files leaves the process's memory: it would stay beside the packed weights, and
+  /// no plan counts it.
+  void addWork(PackWork &work, const WeightSpec &spec, std::vector<SourceData> sources, std::byte *target) const;
   void pack(const std::vector<size_t> &indices);
   void useCache(const std::string &scope, Network &network);
   std::string identityOf(const std::string &scope, const Network &network) const;

@@ -73,7 +73,7 @@ bool WeightStore::writeCache(const std::string &identity, const Network &network
         lot = AlignedBuffer(std::max(offsets[end] - offsets[begin], std::min(kLotBytes, offsets.back())), module_.path(), "weights on their way into the cache");
       for (size_t i = begin; i < end; ++i) {
         const WeightSpec &spec = module_.weights[network.weights[i]];
-        work.add(spec, sourcesOf(spec, none), lot.data() + (offsets[i] - offsets[begin]));
+        addWork(work, spec, sourcesOf(spec, none), lot.data() + (offsets[i] - offsets[begin]));
       }
       work.run(options_.threads);
       for (size_t i = begin; i < end; ++i)
