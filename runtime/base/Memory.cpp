@@ -85,6 +85,10 @@ MemoryLimit availableMemory() {
   return limit;
 }
 
+uint64_t residentBytes() { return memoryField(contents("/proc/self/status"), "VmRSS").value_or(0); }
+
+uint64_t peakResidentBytes() { return memoryField(contents("/proc/self/status"), "VmHWM").value_or(0); }
+
 void requireMemory(uint64_t bytes, const std::string &where, const std::string &purpose) {
   if (bytes < kSmall)
     return;

@@ -16,6 +16,10 @@ struct MemoryLimit {
 /// The tightest of: what the machine has free or can free, the limit of the process's control group, its limit of address space.
 MemoryLimit availableMemory();
 
+/// What this process has in memory now, and the most it has had (VmRSS and VmHWM of /proc/self/status), mapped files included.
+uint64_t residentBytes();
+uint64_t peakResidentBytes();
+
 /// Throws HB0903 when `bytes` are more than is available. `purpose` says what they are for.
 void requireMemory(uint64_t bytes, const std::string &where, const std::string &purpose);
 

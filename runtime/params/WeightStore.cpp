@@ -2,18 +2,11 @@
 
 #include "runtime/base/Error.h"
 #include "runtime/base/Text.h"
-#include "runtime/params/Packing.h"
+#include "runtime/params/BoundWeights.h"
 
 #include <algorithm>
 
 namespace hb {
-namespace {
-
-constexpr std::string_view kAdapterScope = "adapter:";
-
-bool isAdapter(const WeightSource &source) { return source.scope.starts_with(kAdapterScope); }
-
-} // namespace
 
 std::string WeightStore::scopePath(const ScopePath &scope, const std::string &directory) const {
   if (directory.empty())
@@ -54,11 +47,6 @@ WeightStore::WeightStore(const Module &module, const std::string &directory, Wei
     network.sizes.push_back(packedSize(spec));
     network.bytes += network.sizes.back();
   }
-}
-
-/// A dense weight in its stored 16-bit type is what the file holds: no copy. Kernels read elements of such tables unaligned.
-bool WeightStore::usedInPlace(const WeightSpec &spec) const {
-  return spec.layout == WeightLayout::Dense && spec.sources.size() == 1 && spec.sources[0].dtype == spec.dtype && dtypeSize(spec.dtype) == 2 && !isAdapter(spec.sources[0]);
 }
 
 std::string WeightStore::folderOf(const std::string &scope) const {
@@ -137,20 +125,6 @@ void WeightStore::pack(const std::vector<size_t> &indices) {
       addWork(work, module_.weights[index], std::move(sources), entry.memory);
   }
   work.run(options_.threads);
-}
-
-std::set<size_t> boundWeights(const Program &program) {
-  std::set<size_t> bound;
-  auto visit = [&](auto &&self, const std::vector<Command> &commands) -> void {
-    for (const Command &command : commands) {
-      for (const Binding &binding : command.bindings)
-        if (binding.kind == Binding::Kind::Weight)
-          bound.insert(binding.value);
-      self(self, command.body);
-    }
-  };
-  visit(visit, program.commands);
-  return bound;
 }
 
 void WeightStore::prepare(const Program &program) {

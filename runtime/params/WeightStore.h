@@ -74,7 +74,6 @@ private:
   };
 
   std::string scopePath(const ScopePath &scope, const std::string &directory) const;
-  bool usedInPlace(const WeightSpec &spec) const;
   /// The bytes of every source; `zeros` keeps the factors of empty adapter slots alive.
   std::vector<SourceData> sourcesOf(const WeightSpec &spec, std::vector<std::vector<float>> &zeros) const;
   /// Adds a weight to `work`. Once packed, what was read of its checkpoint's files leaves the process's memory: it would stay beside the packed weights, and

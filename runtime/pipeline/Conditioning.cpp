@@ -3,6 +3,9 @@
 #include "runtime/base/Error.h"
 #include "runtime/pipeline/Preprocess.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace hb {
 namespace {
 
@@ -94,6 +97,14 @@ Conditioning::Text Conditioning::encode(const std::string &text) {
 }
 
 bool Conditioning::hasImageEncoder() const { return session_.module().findEntry(entryName("image_encoder", "image_encode")) != nullptr; }
+
+std::vector<const Program *> Conditioning::programs() const {
+  std::vector<const Program *> found;
+  for (const auto &[component, entry] : {std::pair("text_encoder", "text_encode"), std::pair("text_encoder_2", "text_encode"), std::pair("image_encoder", "image_encode")})
+    if (const Program *program = session_.module().findEntry(entryName(component, entry)); program && std::find(found.begin(), found.end(), program) == found.end())
+      found.push_back(program);
+  return found;
+}
 
 std::vector<float> Conditioning::embedReference(const Image &reference) {
   std::string text = setting("feature_extractor/preprocessor_config.json");

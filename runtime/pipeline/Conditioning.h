@@ -29,6 +29,8 @@ public:
   /// The embedding of a picture after the training script's squash resize. HB0641 without an image encoder.
   std::vector<float> embedSquashed(const Image &reference);
   bool hasImageEncoder() const;
+  /// The encoders' programs that the module has.
+  std::vector<const Program *> programs() const;
   /// The whole text of a pipeline's file, "folder/name"; empty when the module holds none.
   std::string setting(const std::string &name) const;
   /// True when no negative prompt means zeros rather than the encoding of "".

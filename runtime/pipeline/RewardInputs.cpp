@@ -64,6 +64,18 @@ RewardInputs::Text RewardInputs::textOf(Session &session, const std::string &rew
 
 bool RewardInputs::readsReference() const { return !references_.empty(); }
 
+std::vector<std::string> RewardInputs::inputs() const {
+  std::vector<std::string> names;
+  for (const Text &reward : texts_) {
+    names.push_back(reward.reward + ".input_ids");
+    if (reward.masked)
+      names.push_back(reward.reward + ".attention_mask");
+  }
+  for (const Reference &input : references_)
+    names.push_back(input.input);
+  return names;
+}
+
 std::vector<InputRow> RewardInputs::rows(const std::string &text, const Image &reference) const {
   std::vector<InputRow> rows;
   for (const Text &reward : texts_) {

@@ -26,6 +26,8 @@ public:
   RewardInputs(Session &session, const Program &program);
 
   const std::vector<std::string> &names() const { return names_; }
+  /// The inputs that rows() fills.
+  std::vector<std::string> inputs() const;
   /// The row of every text, mask and reference input. The reference is squashed as the training script does it, in 0…1 before the tower's
   /// own normalisation. HB0601, HB0602, HB0605.
   std::vector<InputRow> rows(const std::string &text, const Image &reference) const;

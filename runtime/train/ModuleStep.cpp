@@ -19,7 +19,6 @@ namespace hb {
 namespace {
 
 constexpr const char *kEntry = "hummingbird_loss_and_grad";
-constexpr size_t kCacheBytes = size_t(256) << 20;
 
 const Program &trainingProgram(const Session &session) {
   const Module &module = session.module();
@@ -202,6 +201,21 @@ const ModuleStep::RecordInputs &ModuleStep::inputsOf(const TrainRecord &record) 
   }
   cacheBytes_ += bytes;
   return cache_.emplace(key, std::move(inputs)).first->second;
+}
+
+uint64_t ModuleStep::recordBytes() const {
+  const std::string &where = session_.module().path();
+  uint64_t batch = static_cast<uint64_t>(batch_);
+  // The program has these once for the unconditional half and once for the record.
+  uint64_t bytes = (findSpec(program_.inputs, "encoder_hidden_states", where).byteSize() + findSpec(program_.inputs, "text_embeds", where).byteSize()) / (2 * batch);
+  for (const std::string &name : rewards_.inputs())
+    bytes += findSpec(program_.inputs, name, where).byteSize() / batch;
+  return bytes;
+}
+
+uint64_t ModuleStep::pictureBytes() const {
+  const std::vector<int64_t> &image = findSpec(program_.outputs, "image", session_.module().path()).shape;
+  return static_cast<uint64_t>(image[1] * image[2] * image[3]);
 }
 
 void ModuleStep::setInputs(const TrainBatch &batch) {

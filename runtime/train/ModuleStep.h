@@ -28,6 +28,14 @@ public:
   /// Complete sentences about defaults that the module does not follow.
   const std::vector<std::string> &notes() const { return notes_; }
   const Program &program() const { return program_; }
+  /// The programs that make a record's inputs, run one at a time beside it.
+  std::vector<const Program *> encoders() const { return conditioning_.programs(); }
+  /// Of what is kept of a record between epochs, and of a picture of the batch with 8 bits a channel.
+  uint64_t recordBytes() const;
+  uint64_t pictureBytes() const;
+
+  /// Most that records' inputs take; others are computed again each time.
+  static constexpr size_t kCacheBytes = size_t(256) << 20;
 
   int64_t batch() const override { return batch_; }
   void setAdapter(const std::vector<AdapterModule> &adapter) override;

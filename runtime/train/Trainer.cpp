@@ -1,6 +1,7 @@
 #include "runtime/train/Trainer.h"
 
 #include "runtime/base/Error.h"
+#include "runtime/base/Memory.h"
 #include "runtime/base/Text.h"
 #include "runtime/formats/AdapterWriter.h"
 #include "runtime/train/Crc32c.h"
@@ -12,20 +13,11 @@
 #include <chrono>
 #include <cmath>
 #include <numeric>
-#include <sys/resource.h>
 
 namespace hb {
 namespace {
 
-constexpr size_t kGridPictures = 8;
-
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
-
-uint64_t peakMemory() {
-  rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<uint64_t>(usage.ru_maxrss) * 1024;
-}
 
 double meanOf(const std::vector<float> &values) {
   double sum = 0;
@@ -315,7 +307,7 @@ TrainEnd Trainer::run(const TrainHooks &hooks) {
     step_.setAdapter(state_.adapter);
     metrics.seconds = now() - started;
     metrics.samplesPerSecond = static_cast<double>(samplesPerStep()) / std::max(1e-9, metrics.seconds);
-    uint64_t peak = peakMemory();
+    uint64_t peak = peakResidentBytes();
     std::vector<uint64_t> peaks(static_cast<size_t>(ranks_.size()));
     ranks_.gather(&peak, peaks.data(), sizeof peak);
     metrics.peakMemoryBytes = std::accumulate(peaks.begin(), peaks.end(), uint64_t(0));

@@ -28,6 +28,9 @@ struct TrainHooks {
 
 class Trainer {
 public:
+  /// Most pictures of a sample grid.
+  static constexpr size_t kGridPictures = 8;
+
   /// `start` is the adapter of a new run. The records, the step and the ranks outlive the trainer. With several ranks each computes its share of
   /// every step's batches, all keep the same state, and rank 0 writes.
   Trainer(const TrainConfig &config, TrainingStep &step, const Manifest &training, const Manifest *validation, std::vector<AdapterModule> start, std::vector<std::string> targetModules,

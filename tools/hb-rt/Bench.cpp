@@ -1,8 +1,9 @@
 // hb-rt bench: times entries of a module, kernel by kernel, against the machine's peak.
 #include "runtime/base/AtomicFile.h"
 #include "runtime/base/Error.h"
+#include "runtime/base/Memory.h"
 #include "runtime/device/cpu/PeakProbe.h"
-#include "runtime/exec/Session.h"
+#include "runtime/exec/MemoryPlan.h"
 #include "runtime/module/KernelClass.h"
 #include "runtime/pipeline/Random.h"
 #include "tools/hb-rt/Commands.h"
@@ -14,7 +15,6 @@
 #include <chrono>
 #include <cstdio>
 #include <memory>
-#include <sys/resource.h>
 
 namespace hb::rt {
 namespace {
@@ -86,15 +86,13 @@ nlohmann::json classSums(const std::map<uint32_t, KernelRow> &rows, const Module
   return list;
 }
 
-double peakRssBytes() {
-  rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
-  return usage.ru_maxrss * 1024.0;
-}
-
-nlohmann::json benchEntry(Session &session, const Program &program, const BenchOptions &options) {
+nlohmann::json benchEntry(Session &session, uint64_t process, const Program &program, const BenchOptions &options) {
   const bool onCpu = session.device().sharesHostMemory();
   PeakRates before = onCpu ? probePeak(0.2) : PeakRates{};
+  MemoryPlan plan = planMemory(session, process, program);
+  nlohmann::ordered_json planned;
+  for (const MemoryLine &line : plan.lines)
+    planned[line.what] = line.bytes;
   Executor &executor = session.executor(program.name);
   ProgramTensors tensors(program);
   fillInputs(program, tensors);
@@ -149,8 +147,8 @@ nlohmann::json benchEntry(Session &session, const Program &program, const BenchO
   std::sort(kernels.begin(), kernels.end(), [](const nlohmann::json &a, const nlohmann::json &b) { return a["ms"].get<double>() > b["ms"].get<double>(); });
   double best = times.front(), median = times[times.size() / 2];
   return {{"entry", program.name}, {"device", session.device().info().name}, {"threads", session.threads()}, {"cpu", session.variant().cpu}, {"probe_gflops", probe}, {"ms_min", best * 1e3}, {"ms_median", median * 1e3},
-          {"gflops", flops / computeSeconds * 1e-9}, {"share_of_probe", share(flops / computeSeconds * 1e-9, probe)}, {"classes", classSums(rows, session.module(), probe, session.threads())}, {"families", shares}, {"peak_rss_bytes", peakRssBytes()},
-          {"planned_peak_bytes", executor.ownBytes() + session.deviceWeights().bytes()}, {"kernels", kernels}};
+          {"gflops", flops / computeSeconds * 1e-9}, {"share_of_probe", share(flops / computeSeconds * 1e-9, probe)}, {"classes", classSums(rows, session.module(), probe, session.threads())}, {"families", shares}, {"peak_rss_bytes", peakResidentBytes()},
+          {"planned_peak_bytes", onCpu ? plan.total() : executor.ownBytes() + session.deviceWeights().bytes()}, {"planned", planned}, {"kernels", kernels}};
 }
 
 void printTable(const nlohmann::json &result) {
@@ -173,11 +171,12 @@ void printTable(const nlohmann::json &result) {
 
 int bench(const BenchOptions &options) {
   Session session(options.module, options.session);
+  uint64_t process = residentBytes();
   nlohmann::json results = nlohmann::json::array();
   for (const Program &program : session.module().programs) {
     if (!options.entry.empty() && program.name != options.entry)
       continue;
-    results.push_back(benchEntry(session, program, options));
+    results.push_back(benchEntry(session, process, program, options));
     if (options.json.empty())
       printTable(results.back());
     session.release(program.name);

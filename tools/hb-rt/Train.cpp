@@ -1,6 +1,7 @@
 // hb-rt train: reward fine-tuning of adapters (Algorithm 1) with a compiled loss and gradient.
 #include "runtime/base/Error.h"
-#include "runtime/train/ModuleStep.h"
+#include "runtime/base/Memory.h"
+#include "runtime/train/TrainMemory.h"
 #include "runtime/train/Trainer.h"
 #include "tools/hb-rt/Commands.h"
 #include "tools/hb-rt/Progress.h"
@@ -11,7 +12,6 @@
 #include <cmath>
 #include <cstdio>
 #include <memory>
-#include <sys/resource.h>
 #include <unistd.h>
 
 namespace hb::rt {
@@ -57,11 +57,15 @@ private:
   double seconds_ = 0;
 };
 
-/// What a run will do and need, and what its first batch gives.
-void dryRun(const TrainConfig &config, Session &session, ModuleStep &step, const Manifest &training, const std::vector<AdapterModule> &adapter, Trainer &trainer) {
-  size_t parameters = 0;
+size_t parameterCount(const std::vector<AdapterModule> &adapter) {
+  size_t count = 0;
   for (std::span<const float> tensor : trainableTensors(adapter))
-    parameters += tensor.size();
+    count += tensor.size();
+  return count;
+}
+
+/// What a run will do and need, and what its first batch gives.
+void dryRun(const TrainConfig &config, const MemoryPlan &plan, size_t parameters, ModuleStep &step, const Manifest &training, const std::vector<AdapterModule> &adapter, Trainer &trainer) {
   int64_t perStep = step.batch() * config.train.gradientAccumulationSteps;
   std::printf("records            %zu in %s\n", training.records.size(), config.data.manifest.c_str());
   std::printf("adapter            %zu modules, %zu parameters, rank %lld, scale %g\n", adapter.size(), parameters, static_cast<long long>(config.adapter.rank), adapter.front().scale);
@@ -80,12 +84,10 @@ void dryRun(const TrainConfig &config, Session &session, ModuleStep &step, const
   started = now();
   step.run(first, false);
   double warm = now() - started;
-  rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
   std::printf("time               %.2f s for the first batch, %.2f s for each other: about %s in all\n", cold, warm,
               durationText(warm * static_cast<double>(config.train.gradientAccumulationSteps * config.train.maxTrainSteps)).c_str());
-  std::printf("memory             arena %.1f MiB, packed weights %.1f MiB, optimizer %.1f MiB; resident at most %.1f MiB\n", mebibytes(step.program().arenaBytes), mebibytes(session.weights().packedBytes()),
-              mebibytes(parameters * sizeof(float) * (config.optimizer.emaDecay > 0 ? 5 : 4)), mebibytes(static_cast<uint64_t>(usage.ru_maxrss) * 1024));
+  std::printf("memory             %s\n", plan.text().c_str());
+  std::printf("peak memory        %.1f MiB planned; %.1f MiB resident so far\n", mebibytes(plan.total()), mebibytes(peakResidentBytes()));
   if (!std::isfinite(result.loss) || !std::isfinite(norm))
     throw Error(663, "the first batch", "finite values", "loss " + std::to_string(result.loss) + ", gradient norm " + std::to_string(norm) + ", computed by " + step.locateNonFinite(first), "nothing was written");
 }
@@ -112,17 +114,19 @@ int train(TrainOptions options) {
   TrainProgress progress(options.quiet, ranks.rank() == 0);
   Session session(config.model.compiled, options.session);
   ModuleStep step(session, config);
+  uint64_t process = residentBytes();
   std::vector<std::string> warnings;
   std::vector<AdapterModule> adapter = step.startAdapter(warnings);
   for (const std::string &warning : warnings)
     std::fprintf(stderr, "warning: %s\n", warning.c_str());
   for (const std::string &note : step.notes())
     progress.note(note);
-  Trainer trainer(config, step, training, validation ? &*validation : nullptr, adapter, step.targetModules(), ranks);
+  Trainer trainer(config, step, training, validation ? &*validation : nullptr, std::move(adapter), step.targetModules(), ranks);
   if (!options.resume.empty())
     trainer.resume(options.resume);
   if (options.dryRun) {
-    dryRun(config, session, step, training, trainer.state().adapter, trainer);
+    size_t parameters = parameterCount(trainer.state().adapter);
+    dryRun(config, planTraining(session, process, step, config, training.records.size(), parameters, ranks.size()), parameters, step, training, trainer.state().adapter, trainer);
     return 0;
   }
   InterruptGuard interrupt;
