@@ -50,8 +50,8 @@ public:
   void requireAllUsed(const std::vector<const CheckpointTensor *> &used, const std::vector<std::string> &allowedPrefixes = {}) const;
 
   std::span<const std::byte> data(const CheckpointTensor &tensor) const { return files_[tensor.file].data(*tensor.info); }
-  /// The tensor's pages leave this process's memory until somebody reads them again.
-  void drop(const CheckpointTensor &tensor) const { files_[tensor.file].drop(*tensor.info); }
+  /// The pages of a tensor, from share `first` to share `last` (0…1) of it, leave this process's memory until somebody reads them again.
+  void drop(const CheckpointTensor &tensor, double first, double last) const { files_[tensor.file].drop(*tensor.info, first, last); }
   std::vector<float> readFloats(const CheckpointTensor &tensor) const { return files_[tensor.file].readFloats(*tensor.info); }
   /// `file:tensor as spelled there`, for messages.
   std::string where(const CheckpointTensor &tensor) const { return files_[tensor.file].where(*tensor.info); }

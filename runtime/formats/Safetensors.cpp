@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cmath>
 #include <cstring>
 #include <unordered_set>
 
@@ -79,7 +80,12 @@ std::span<const std::byte> SafetensorsFile::data(const TensorInfo &info) const {
   return map_.bytes().subspan(static_cast<size_t>(fileOffset(info)), static_cast<size_t>(info.byteSize()));
 }
 
-void SafetensorsFile::drop(const TensorInfo &info) const { map_.drop(data(info)); }
+void SafetensorsFile::drop(const TensorInfo &info, double first, double last) const {
+  auto bytes = data(info);
+  size_t begin = static_cast<size_t>(first * static_cast<double>(bytes.size())), end = std::min(bytes.size(), static_cast<size_t>(std::ceil(last * static_cast<double>(bytes.size()))));
+  if (begin < end)
+    map_.drop(bytes.subspan(begin, end - begin));
+}
 
 std::vector<float> SafetensorsFile::readFloats(const TensorInfo &info) const {
   std::vector<float> values(static_cast<size_t>(info.elementCount()));

@@ -60,8 +60,8 @@ public:
 
   /// The bytes of a tensor, unaligned: header lengths are arbitrary. Only in Mode::Map.
   std::span<const std::byte> data(const TensorInfo &info) const;
-  /// The tensor's pages leave this process's memory until somebody reads them again.
-  void drop(const TensorInfo &info) const;
+  /// The pages of a tensor, from share `first` to share `last` (0…1) of it, leave this process's memory until somebody reads them again.
+  void drop(const TensorInfo &info, double first, double last) const;
   /// The elements as floats, converted from any dtype. Only in Mode::Map.
   std::vector<float> readFloats(const TensorInfo &info) const;
   /// `path:tensor` for messages.

@@ -12,8 +12,10 @@ namespace hb {
 /// A list of weights to pack. The sources' bytes and the targets must live until run() returns.
 class PackWork {
 public:
-  /// `packed` is called by the thread that packed the last part of this weight.
-  void add(const WeightSpec &spec, std::vector<SourceData> sources, std::byte *target, std::function<void()> packed = {});
+  /// Told after each part, by the thread that packed it, that the sources' bytes from share `first` to share `last` of them (0…1, all sources one after
+  /// the other) are not needed for this weight any more; at last with 0 and 1.
+  using Read = std::function<void(double first, double last)>;
+  void add(const WeightSpec &spec, std::vector<SourceData> sources, std::byte *target, Read read = {});
   /// Packs everything added since the last run; the calling thread takes part. The result does not depend on `threads`.
   void run(int threads);
 
@@ -22,8 +24,8 @@ private:
     const WeightSpec *spec;
     std::vector<SourceData> sources;
     std::byte *target;
-    std::function<void()> packed;
-    int64_t parts;
+    Read read;
+    int64_t tasks, parts;
   };
   struct Part {
     size_t item;

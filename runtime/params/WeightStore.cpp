@@ -89,12 +89,16 @@ std::vector<SourceData> WeightStore::sourcesOf(const WeightSpec &spec, std::vect
 }
 
 void WeightStore::addWork(PackWork &work, const WeightSpec &spec, std::vector<SourceData> sources, std::byte *target) const {
-  work.add(spec, std::move(sources), target, [this, &spec] {
-    for (const WeightSource &source : spec.sources)
-      if (!isAdapter(source)) {
-        const Checkpoint &checkpoint = checkpoints_.at(source.scope);
-        checkpoint.drop(*checkpoint.find(source.key));
-      }
+  work.add(spec, std::move(sources), target, [this, &spec](double first, double last) {
+    double share = 1.0 / static_cast<double>(spec.sources.size());
+    for (size_t s = 0; s < spec.sources.size(); ++s) {
+      // Sources of a merged weight are taken to be equally large: what is dropped too early is only read from the system's cache again.
+      double from = first / share - static_cast<double>(s), to = last / share - static_cast<double>(s);
+      if (isAdapter(spec.sources[s]) || to <= 0 || from >= 1)
+        continue;
+      const Checkpoint &checkpoint = checkpoints_.at(spec.sources[s].scope);
+      checkpoint.drop(*checkpoint.find(spec.sources[s].key), std::max(0.0, from), std::min(1.0, to));
+    }
   });
 }
 

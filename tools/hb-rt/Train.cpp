@@ -8,6 +8,7 @@
 #include "tools/hb-rt/SessionFlags.h"
 #include "tools/hb-rt/TrainRanks.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -126,7 +127,10 @@ int train(TrainOptions options) {
     trainer.resume(options.resume);
   if (options.dryRun) {
     size_t parameters = parameterCount(trainer.state().adapter);
-    dryRun(config, planTraining(session, process, step, config, training.records.size(), parameters, ranks.size()), parameters, step, training, trainer.state().adapter, trainer);
+    // Records that the run comes to; validation's are kept as well.
+    int64_t samples = step.batch() * config.train.gradientAccumulationSteps * config.train.maxTrainSteps;
+    size_t records = std::min(training.records.size(), static_cast<size_t>(samples)) + (validation ? validation->records.size() : 0);
+    dryRun(config, planTraining(session, process, step, config, records, parameters, ranks.size()), parameters, step, training, trainer.state().adapter, trainer);
     return 0;
   }
   InterruptGuard interrupt;

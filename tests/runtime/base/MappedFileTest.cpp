@@ -2,6 +2,9 @@
 #include "tests/runtime/base/ScratchFolder.h"
 
 #include <cstring>
+#include <fstream>
+#include <numeric>
+#include <string>
 #include <sys/stat.h>
 
 namespace hb {
@@ -18,6 +21,36 @@ TEST(MappedFile, MapsContents) {
   MappedFile moved = std::move(file);
   EXPECT_EQ(moved.size(), 5u);
   EXPECT_EQ(file.size(), 0u);
+}
+
+TEST(MappedFile, DroppedPagesCanBeReadAgain) {
+  ScratchFolder folder;
+  std::string text(8 << 20, 'x');
+  for (size_t i = 0; i < text.size(); i += 4096)
+    text[i] = static_cast<char>('a' + i / 4096 % 26);
+  std::string path = folder.write("large", text);
+  MappedFile file(path);
+  auto sum = [&] { return std::accumulate(text.begin(), text.end(), 0) - std::accumulate(file.bytes().begin(), file.bytes().end(), 0, [](int s, std::byte b) { return s + static_cast<int>(b); }); };
+  auto resident = [&]() -> size_t {
+    std::ifstream maps("/proc/self/smaps");
+    for (std::string line; std::getline(maps, line);)
+      if (line.ends_with(path))
+        while (std::getline(maps, line))
+          if (line.starts_with("Rss:"))
+            return std::stoul(line.substr(4)) * 1024;
+    return 0;
+  };
+  EXPECT_EQ(sum(), 0);
+  EXPECT_GE(resident(), text.size());
+  file.drop(file.bytes().subspan(1 << 20, 4 << 20));
+  EXPECT_LE(resident(), text.size() / 2);
+  EXPECT_GT(resident(), 0u);
+  file.drop(std::as_bytes(std::span(text))); // not of this file: nothing happens
+  EXPECT_EQ(text[1], 'x');
+  EXPECT_EQ(sum(), 0);
+  file.drop(file.bytes());
+  EXPECT_EQ(resident(), 0u);
+  EXPECT_EQ(sum(), 0);
 }
 
 TEST(MappedFile, EmptyFileIsValid) {

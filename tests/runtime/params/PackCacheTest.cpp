@@ -187,5 +187,24 @@ TEST(PackWork, ThreadsGiveTheSameBytes) {
   EXPECT_EQ(one, four);
 }
 
+TEST(PackWork, TellsWhatItHasRead) {
+  std::vector<std::byte> target;
+  auto values = piece(3000 * 301 * 4, 3);
+  for (bool transposed : {false, true}) {
+    WeightSpec spec{{{"", "w", DType::F32, transposed ? std::vector<int64_t>{301, 3000} : std::vector<int64_t>{3000, 301}}}, WeightLayout::Panel16, DType::F32, {3000, 301}, transposed};
+    target.resize(packedSize(spec));
+    std::vector<std::pair<double, double>> read;
+    PackWork work;
+    work.add(spec, {{DType::F32, values.data()}}, target.data(), [&](double first, double last) { read.emplace_back(first, last); });
+    work.run(1);
+    ASSERT_FALSE(read.empty());
+    EXPECT_EQ(read.back(), std::pair(0.0, 1.0));
+    // 3.6 MB in parts of about 1: all but the last one tell of their own rows, unless every part needs all rows.
+    EXPECT_EQ(read.size() > 1, !transposed);
+    for (size_t i = 0; i + 1 < read.size(); ++i)
+      EXPECT_EQ(read[i].first, i ? read[i - 1].second : 0.0);
+  }
+}
+
 } // namespace
 } // namespace hb
