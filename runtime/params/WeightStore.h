@@ -4,12 +4,12 @@
 #include "runtime/base/AlignedBuffer.h"
 #include "runtime/formats/Checkpoint.h"
 #include "runtime/module/Module.h"
+#include "runtime/params/BoundWeights.h"
 #include "runtime/params/PackCache.h"
 #include "runtime/params/PackWork.h"
 
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -24,9 +24,6 @@ struct WeightStoreOptions {
   int threads = 1; ///< for packing
   PackCacheOptions cache;
 };
-
-/// The weights a program's commands refer to.
-std::set<size_t> boundWeights(const Program &program);
 
 class WeightStore {
 public:
