@@ -37,7 +37,7 @@ PASS_ORDER = [r"lowering/Pipeline\.cpp", r"lowering/[^/]+/Phase\.cpp", r"lowerin
 SOURCE_SUFFIXES = (".cpp", ".h", ".c", ".td", ".def", ".inc")
 TEXT_SUFFIXES = SOURCE_SUFFIXES + (".py", ".sh", ".cmake", ".txt", ".md", ".hb", ".mlir")
 # Data and generated pages, not text that somebody writes: no limits on length.
-DATA = re.compile(r"^docs/reference/|^models/[^/]+/(checkpoint|data)/|^tests/parity/(networks|adapters|generate|errors|models|pipeline|shapes|trainer)/|^tests/(?:[^/]+/)*(data|corpus|clip|bert|peft)/|/vocab\.txt$|/merges\.txt$")
+DATA = re.compile(r"^docs/reference/|^models/[^/]+/(checkpoint|data)/|^tests/parity/(networks|adapters|generate|errors|models|pipeline|shapes|trainer|final)/|^tests/(?:[^/]+/)*(data|corpus|clip|bert|peft)/|/vocab\.txt$|/merges\.txt$")
 # Folders whose layout is the published one of a pipeline, with rewards in it.
 DEEP = re.compile(r"^models/[^/]+/checkpoint/")
 MAX_LINES, MAX_PARTS, MAX_COLUMNS = 1000, 5, 10 ** 9
