@@ -90,6 +90,7 @@ private:
   int64_t dropStride_ = 0, dropBytes_ = 0; ///< behind them: a tile's rows with dropout
   int64_t tagBytes_ = 0; ///< before them: the rows that scratch holds, where it keeps any (HB_SCRATCH_TAG_BYTES)
   std::optional<RowStaging> staging_;
+  bool rowsFar_ = false;                     ///< the task's rows do not stay in L2
   int64_t blockChunks_ = 0, blockTerms_ = 0; ///< K goes in blocks of so many chunks, with at most so many terms; 0: as a whole
   Partition partition_;
   ProductSource main_, lora_;
@@ -212,11 +213,20 @@ void Contraction::choosePartition() {
 }
 
 void Contraction::chooseBlocks() {
-  const int64_t bytes = shape_.panels * main_.terms() * 64;
-  if (bytes <= longPanelBytes || separate_ || form_ == kernel::ContractForm::planes || (!adjoint_ && partition_.rowBlock < widenOnceRows))
+  if (separate_ || form_ == kernel::ContractForm::planes || (!adjoint_ && partition_.rowBlock < widenOnceRows))
+    return;
+  const bool linear = form_ == kernel::ContractForm::linear;
+  // Measured within a network: whole groups of a linear are as fast, and attention, maps and sums behind blocks took up to half again as long.
+  if (linear && shape_.panels * main_.terms() * 64 <= longPanelBytes)
     return;
   const int64_t chunk = chunkLength(main_.length, chunkTerms, chunkMaxTerms), chunks = ceilDiv(main_.length, chunk) * main_.segments;
-  blockChunks_ = ceilDiv(chunks, ceilDiv(bytes, kBlockBytes));
+  int64_t block = std::max<int64_t>(1, panelBlockBytes / (shape_.panels * chunk * 64));
+  rowsFar_ = linear && partition_.rowBlock * main_.terms() * 4 > nearRowBytes;
+  if (rowsFar_)
+    block *= 2;
+  if (block >= chunks)
+    return;
+  blockChunks_ = block;
   blockTerms_ = blockChunks_ * chunk;
 }
 
@@ -257,10 +267,15 @@ void Contraction::widenPanels(Value firstPanel, int panels, Value firstTerm, Val
   Value to = widened(), terms = kb_.sub(endTerm, firstTerm), start = kb_.add(main_.bOffset, kb_.mul(firstTerm, 16));
   kb_.loop(0, panels, 1, [&](Value panel) {
     Value from = kb_.add(start, kb_.mul(kb_.add(firstPanel, panel), main_.panelStride())), target = kb_.mul(panel, held);
-    kb_.loop(kb_.i(0), kb_.mul(terms, 16), 16, [&](Value at) {
-      for (int v = 0; v < 16; v += lanes)
-        kb_.storeRaw(kb_.widen(kb_.loadRaw(main_.b, kb_.add(kb_.add(from, at), v), main_.bElement, lanes)), to, kb_.add(kb_.add(target, at), v));
-    });
+    auto lines = [&](Value first, Value end, int64_t count) {
+      kb_.loop(kb_.mul(first, 16), kb_.mul(end, 16), 16 * count, [&](Value at) {
+        for (int64_t v = 0; v < 16 * count; v += lanes)
+          kb_.storeRaw(kb_.widen(kb_.loadRaw(main_.b, kb_.add(kb_.add(from, at), v), main_.bElement, lanes)), to, kb_.add(kb_.add(target, at), v));
+      });
+    };
+    Value whole = kb_.mul(kb_.div(terms, widenUnroll), widenUnroll);
+    lines(kb_.i(0), whole, widenUnroll);
+    lines(whole, terms, 1);
   });
 }
 
@@ -507,22 +522,29 @@ void Contraction::emitUnitsInBlocks(Value first, Value last, Value unit, int uni
       source.bElement = kb_.f32();
       source.firstPanel = kb_.i(0);
       source.heldTerms = heldTerms();
+      source.resident = true;
       source.bOffset = kb_.mul(term, -16);
     }
     rowLoop(first, last, [&](Value row, int rows) {
       // The first tiles of a block fetch the next block's panels, a fourth of the block's terms times a line each.
       Value tile = kb_.div(kb_.sub(row, blockStart_), shape_.rows), panel = kb_.div(tile, bytes);
-      Value from = kb_.add(main_.bOffset, kb_.add(kb_.mul(kb_.add(firstPanel, panel), main_.panelStride()), kb_.mul(endTerm, 16)));
+      // Behind the last block comes the first one of the next panels.
+      Value more = kb_.less(end, kb_.i(chunks)), next = kb_.add(firstPanel, panels);
+      Value nextPanel = arith::SelectOp::create(kb_.b, kb_.loc, more, firstPanel, next);
+      Value nextTerm = arith::SelectOp::create(kb_.b, kb_.loc, more, endTerm, kb_.i(0));
+      Value from = kb_.add(main_.bOffset, kb_.add(kb_.mul(kb_.add(nextPanel, panel), main_.panelStride()), kb_.mul(nextTerm, 16)));
       from = kb_.add(from, kb_.sub(kb_.mul(kb_.rem(tile, bytes), blockTerms_ * 16 / bytes), kb_.mul(term, 16 / bytes)));
       from = arith::SelectOp::create(kb_.b, kb_.loc, kb_.less(tile, kb_.i(panels * bytes)), from, main_.bOffset);
       ProductSource tileSource = source;
       if (!adjoint_)
         tileSource.ahead.weights = kb_.address(main_.b, from, main_.bElement);
       else {
-        // Behind the last block comes the first one of the next panels.
-        Value more = kb_.less(end, kb_.i(chunks)), next = kb_.add(firstPanel, panels);
-        fetchTurned(tileSource, arith::SelectOp::create(kb_.b, kb_.loc, more, firstPanel, next), panels, tile,
+        fetchTurned(tileSource, nextPanel, panels, tile,
                     arith::SelectOp::create(kb_.b, kb_.loc, more, kb_.i(blockTerms_), kb_.sub(kb_.i(0), term)));
+      }
+      if (std::optional<int64_t> stride = staging_ ? staging_->stride() : rowStride_; stride && rowsFar_) {
+        tileSource.ahead.nextRow = rowOffset(kb_.add(row, rows));
+        tileSource.ahead.nextStride = *stride;
       }
       reduction_->accumulate(tileSource, rowOffsets(row, rows), firstPanel, panels, chunk, end, totalsOf(row));
     });

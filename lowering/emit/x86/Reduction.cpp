@@ -1,6 +1,7 @@
 #include "lowering/emit/x86/Reduction.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
@@ -69,11 +70,20 @@ SmallVector<Value> Reduction::steps(const ProductSource &source, ArrayRef<Value>
       Value at = ahead.place ? ahead.place(kb_.add(ahead.term, k)) : kb_.mul(k, 64 / reductionUnroll);
       kb_.prefetch(ahead.weights, at, kb_.b.getI8Type(), /*nearness=*/2);
     }
+    if (ahead.nextRow && unroll == reductionUnroll) {
+      // A line of 16 terms of every row, spread over the steps that the line lasts.
+      const int64_t steps = 16 / reductionUnroll, count = static_cast<int64_t>(rows.size()), each = (count + steps - 1) / steps;
+      Value step = kb_.rem(kb_.div(k, reductionUnroll), steps);
+      for (int64_t i = 0; i < each; ++i) {
+        Value row = kb_.min(kb_.add(kb_.mul(step, each), i), kb_.i(count - 1));
+        kb_.prefetch(source.a, kb_.add(kb_.add(ahead.nextRow, kb_.mul(row, ahead.nextStride)), k), source.aElement);
+      }
+    }
     for (int64_t u = 0; u < unroll; ++u) {
       SmallVector<Value> weights;
       for (Value panel : panels) {
         // One line of 64 bytes each: narrower elements fill it in several steps.
-        if (u * 16 * bytes % 64 == 0)
+        if (!source.resident && u * 16 * bytes % 64 == 0)
           kb_.prefetch(source.b, kb_.add(panel, u * 16 + prefetchBytes / bytes), source.bElement);
         for (int v = 0; v < perPanel; ++v)
           weights.push_back(kb_.widen(kb_.loadRaw(source.b, kb_.add(panel, u * 16 + v * lanes), source.bElement, lanes)));
@@ -156,6 +166,8 @@ SmallVector<Value> Reduction::chunk(const ProductSource &source, ArrayRef<Value>
   ahead.rowBytes = bytesOf(source.aElement);
   if (source.ahead.rows)
     ahead.rows = kb_.address(source.ahead.rows, kb_.mul(term, rows.size() * bytesOf(source.aElement)), kb_.b.getI8Type());
+  if (ahead.nextRow)
+    ahead.nextRow = source.aElement.isF32() ? kb_.add(ahead.nextRow, move) : Value(); // rows that are widened are read in order
   ProductSource wide = staged(source, movedRows, length, plan.length);
   return chain(wide, movedRows, movedPanels, ahead, length, equal ? plan.length : source.length, zeros(rows.size(), panels.size()));
 }
@@ -216,6 +228,13 @@ SmallVector<Value> Reduction::finish(const ProductSource *extra, ArrayRef<Value>
   for (auto [v, value] : llvm::enumerate(acc))
     value = extra ? kb_.fadd(reload(totals, v), value) : reload(totals, v);
   return acc;
+}
+
+Value Reduction::reload(Value totals, size_t index) {
+  // Volatile: LLVM would otherwise keep the totals in registers over the loop around the chunks and spill them around every chunk, across
+  // lines of the cache.
+  Value where = kb_.address(totals, kb_.i(static_cast<int64_t>(index) * kb_.lanes()), kb_.f32());
+  return LLVM::LoadOp::create(kb_.b, kb_.loc, kb_.vec(kb_.lanes(), kb_.f32()), where, /*alignment=*/1, /*isVolatile=*/true);
 }
 
 void Reduction::spill(ArrayRef<Value> accumulators, Value to) {

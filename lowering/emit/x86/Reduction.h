@@ -12,6 +12,8 @@ struct Ahead {
   std::function<Value(Value)> place = nullptr; ///< when set: bytes from `weights` to the line of a term, which is not a line per step
   Value term;             ///< of the chain's first step (set by the reduction)
   Value rows;    ///< as many bytes per step as the tile's rows take in
+  Value nextRow; ///< element of `a` where the next tile's rows start: their terms of the same chunk are fetched into L1
+  int64_t nextStride = 0; ///< from one of them to the next
   int64_t rowBytes = 4; ///< of one element of the rows
 };
 
@@ -33,6 +35,7 @@ struct ProductSource {
   /// When set, for the extra product of a sum: adds the product, which `chain` computes onto accumulators it is given, to accumulators.
   using Chain = std::function<SmallVector<Value>(SmallVector<Value>)>;
   std::function<SmallVector<Value>(SmallVector<Value> acc, const Chain &chain)> blend = nullptr;
+  bool resident = false; ///< b stays in the first-level cache meanwhile: nothing of it is fetched ahead
   int64_t heldTerms = 0; ///< when set: b holds only so many terms of every panel; bOffset makes up for those before them
   int64_t terms() const { return length * segments; }
   int64_t panelStride() const { return (heldTerms ? heldTerms : terms()) * 16; }
@@ -78,7 +81,7 @@ private:
   SmallVector<Value> zeros(size_t rows, int panels) { return SmallVector<Value>(rows * panels * vectorsPerPanel(), kb_.splat(0.0, kb_.lanes())); }
   /// The sum of one chunk, from zero.
   SmallVector<Value> chunk(const ProductSource &source, ArrayRef<Value> rows, ArrayRef<Value> panels, Value index);
-  Value reload(Value totals, size_t index) { return kb_.loadRaw(totals, kb_.i(static_cast<int64_t>(index) * kb_.lanes()), kb_.f32(), kb_.lanes()); }
+  Value reload(Value totals, size_t index);
   void spill(ArrayRef<Value> accumulators, Value to);
   /// `init` plus the whole of `source` (its range, when it has one), in one chain.
   SmallVector<Value> whole(const ProductSource &source, ArrayRef<Value> rows, Value firstPanel, int panels, SmallVector<Value> init);

@@ -29,9 +29,16 @@ inline constexpr ContractTiles tilesAvx2 = {{6, 1}, {6, 2}, true, {{1, 4}, {2, 2
 inline constexpr int64_t linearRowBlock = 192;
 /// Rows from which on a task widens f16/bf16 panels once into its scratch instead of in every tile.
 inline constexpr int64_t widenOnceRows = 24;
-/// A panel group of more bytes than this is summed in blocks of K over all row tiles of the task: one group's block, the rows'
-/// part of it and the totals then stay in L2 together, where a whole group would be fetched from L3 for every row tile.
-inline constexpr int64_t longPanelBytes = 768 << 10, kBlockBytes = 384 << 10;
+/// Panel groups are summed in blocks of K over all row tiles of the task: a block of about so many bytes stays in the first-level cache for
+/// all of them, where a whole group would come from the second-level cache for every tile.
+inline constexpr int64_t panelBlockBytes = 24 << 10;
+/// Those of linear layers only when they are longer than this: shorter ones stay in L2 as a whole.
+inline constexpr int64_t longPanelBytes = 768 << 10;
+/// Rows of a task beyond this leave L2 before the next panels need them again: blocks are then twice as long, so that a tile has more of
+/// what it fetched, and a tile fetches the next one's rows.
+inline constexpr int64_t nearRowBytes = 1 << 20;
+/// Lines of 16 terms whose conversion from 16 bits is written out in one step.
+inline constexpr int64_t widenUnroll = 4;
 /// Pixels of one convolution task: about convBlockElements / C pixels, so that the picture's rows stay in L2.
 inline constexpr int64_t convBlockElements = 384 * 320, convMinBlock = 96, convMaxBlock = 384, convBlockUnit = 24;
 /// Tiles of one Winograd plane in one task.
