@@ -4,6 +4,6 @@
 // RUN: not hb-rt generate -m %t.hbm --from-png %S/../../runtime/formats/images/rgb.png 2>&1 | FileCheck %s --check-prefix=PNG
 // RUN: not ls %t.out
 
-// DEVICE: error HB0904: --device: expected a device of this build (cpu); found mars
+// DEVICE: error HB0904: --device: expected cpu, cuda, cuda:N or cuda:sim; found 'mars'
 // MODULE: error HB0902: {{.*}}.hbm
 // PNG: error HB0642: {{.*}}rgb.png: expected a picture with a 'hummingbird' text; found none
