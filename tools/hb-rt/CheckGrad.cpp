@@ -131,7 +131,8 @@ private:
 };
 
 /// ⟨gradient, v⟩ and its difference quotient, extrapolated from two widths (Richardson). Wide steps leave the range where that holds,
-/// narrow ones drown in float32; `doubt` is how far the two widths are apart, and the pair that agrees best is taken.
+/// narrow ones drown in float32: of three neighbouring extrapolations that agree best the middle one is taken, and `doubt` is how far they are
+/// apart. (Of two, the best of many pairs is now and then one that agrees by chance.)
 struct Comparison {
   double gradient = 0, quotient = 0, doubt = 0;
   double difference() const { return std::fabs(gradient - quotient) / std::max({std::fabs(gradient), std::fabs(quotient), 1e-12}); }
@@ -163,15 +164,21 @@ Comparison compare(Subject &subject, const std::string &name) {
     return value;
   };
   const double scale = std::sqrt(norm / std::max(length, 1e-30)) + 1e-4;
+  std::vector<double> estimates; // from neighbouring widths
   double previous = quotient(0.02 * scale);
-  result.doubt = std::numeric_limits<double>::infinity();
   for (double h = 0.01; h > 5e-5; h /= 2) {
-    double narrower = quotient(h * scale), doubt = std::fabs(narrower - previous);
-    if (doubt < result.doubt) {
-      result.doubt = doubt;
-      result.quotient = (4 * narrower - previous) / 3;
-    }
+    double narrower = quotient(h * scale);
+    estimates.push_back((4 * narrower - previous) / 3);
     previous = narrower;
+  }
+  result.doubt = std::numeric_limits<double>::infinity();
+  for (size_t i = 0; i + 3 <= estimates.size(); ++i) {
+    std::array<double, 3> three = {estimates[i], estimates[i + 1], estimates[i + 2]};
+    std::sort(three.begin(), three.end());
+    if (three[2] - three[0] < result.doubt) {
+      result.doubt = three[2] - three[0];
+      result.quotient = three[1];
+    }
   }
   return result;
 }
