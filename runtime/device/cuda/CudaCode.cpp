@@ -13,14 +13,14 @@ constexpr size_t kLogBytes = 8 << 10, kMostArguments = 512; // 4 KiB of paramete
 
 } // namespace
 
-CudaCode::CudaCode(const Module &module, const CudaContext &context) : module_(module), context_(context) {
+CudaCode::CudaCode(const Module &module, const CudaContext &context) : module_(module), context_(context), loaded_{context} {
   context.enter();
   choose();
   load();
   for (const KernelInfo &kernel : module.kernels) {
     const std::string where = module.path() + ": " + kernel.symbol;
     FunctionHandle function = nullptr;
-    Result result = context.driver().moduleGetFunction(&function, handle_, kernel.symbol.c_str());
+    Result result = context.driver().moduleGetFunction(&function, loaded_.handle, kernel.symbol.c_str());
     if (result == kNotFound)
       throw Error(408, where, "the kernel in the module's code", "none of that name", "compile the model again");
     context.check(result, "cuModuleGetFunction");
@@ -33,10 +33,11 @@ CudaCode::CudaCode(const Module &module, const CudaContext &context) : module_(m
   }
 }
 
-CudaCode::~CudaCode() {
-  context_.enterToFree();
-  if (handle_)
-    context_.driver().moduleUnload(handle_);
+CudaCode::LoadedModule::~LoadedModule() {
+  if (!handle)
+    return;
+  context.enterToFree();
+  context.driver().moduleUnload(handle);
 }
 
 void CudaCode::choose() {
@@ -61,10 +62,10 @@ void CudaCode::load() {
   std::string errors(kLogBytes, '\0'), notes(kLogBytes, '\0');
   int options[] = {kJitErrorLog, kJitErrorLogBytes, kJitInfoLog, kJitInfoLogBytes};
   void *values[] = {errors.data(), reinterpret_cast<void *>(kLogBytes), notes.data(), reinterpret_cast<void *>(kLogBytes)};
-  Result result = context_.driver().moduleLoadDataEx(&handle_, image.c_str(), 4, options, values);
+  Result result = context_.driver().moduleLoadDataEx(&loaded_.handle, image.c_str(), 4, options, values);
   if (result == kSuccess)
     return;
-  handle_ = nullptr;
+  loaded_.handle = nullptr;
   if (result == kOutOfMemory)
     context_.check(result, "cuModuleLoadDataEx");
   const char *name = nullptr;
