@@ -1,5 +1,7 @@
 #include "lowering/emit/nvvm/Compile.h"
 
+#include "lowering/emit/LlvmCode.h"
+
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVMPass.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -16,10 +18,8 @@
 #include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "mlir/Transforms/Passes.h"
-#include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/MC/TargetRegistry.h"
-#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Target/TargetMachine.h"
 
 #include <chrono>
@@ -70,23 +70,6 @@ std::unique_ptr<llvm::TargetMachine> makeMachine(const CudaTarget &target, std::
   return std::unique_ptr<llvm::TargetMachine>(found->createTargetMachine(triple, target.arch(), "+ptx80", options, std::nullopt, std::nullopt, llvm::CodeGenOptLevel::Aggressive));
 }
 
-void optimise(llvm::Module &module, llvm::TargetMachine &machine) {
-  llvm::LoopAnalysisManager loops;
-  llvm::FunctionAnalysisManager functions;
-  llvm::CGSCCAnalysisManager sccs;
-  llvm::ModuleAnalysisManager modules;
-  llvm::PipelineTuningOptions tuning;
-  tuning.LoopVectorization = false;
-  tuning.SLPVectorization = false;
-  llvm::PassBuilder builder(&machine, tuning);
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(sccs);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, sccs, modules);
-  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2).run(module, modules);
-}
-
 } // namespace
 
 void prepareContext(MLIRContext &context) {
@@ -128,18 +111,16 @@ bool compileToPtx(ModuleOp module, const CudaTarget &target, std::string &ptx, s
   times.translate += now() - start;
 
   start = now();
-  optimise(*code, *machine);
+  if (!emit::optimise(*code, *machine, "default<O2>", error))
+    return false;
   times.optimise += now() - start;
 
   start = now();
   llvm::SmallVector<char, 0> bytes;
-  llvm::raw_svector_ostream stream(bytes);
-  llvm::legacy::PassManager codegen;
-  if (machine->addPassesToEmitFile(codegen, stream, nullptr, llvm::CodeGenFileType::AssemblyFile)) {
+  if (!emit::printCode(*code, *machine, llvm::CodeGenFileType::AssemblyFile, bytes)) {
     error = "the target cannot emit PTX";
     return false;
   }
-  codegen.run(*code);
   ptx.assign(bytes.begin(), bytes.end());
   times.codegen += now() - start;
   return true;

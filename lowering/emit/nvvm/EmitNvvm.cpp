@@ -1,15 +1,12 @@
 #include "lowering/emit/nvvm/EmitNvvm.h"
 
+#include "lowering/emit/KernelJobs.h"
 #include "lowering/emit/gpu/Families.h"
 #include "lowering/emit/nvvm/Compile.h"
 #include "lowering/emit/nvvm/NvvmBuilder.h"
 #include "mlir/IR/Verifier.h"
-#include "mlir/Parser/Parser.h"
 
-#include <atomic>
 #include <chrono>
-#include <system_error>
-#include <thread>
 
 using namespace mlir;
 using namespace hb::nvvm;
@@ -28,20 +25,12 @@ struct Job {
 
 void runJob(Job &job, const CudaTarget &target, MLIRContext &context) {
   double start = now();
-  // Diagnostics of this context become the job's error: the main thread reports them at the kernel's own location.
-  ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
-    job.error += (job.error.empty() ? "" : "; ") + diagnostic.str();
-    return success();
-  });
-  auto fail = [&](const std::string &why) {
-    if (job.error.empty())
-      job.error = why;
-  };
-  OwningOpRef<ModuleOp> source = parseSourceString<ModuleOp>(job.text, ParserConfig(&context));
-  if (!source || source->getOps<kernel::DefOp>().empty())
-    return fail("cannot read the kernel back");
-  kernel::DefOp def = *source->getOps<kernel::DefOp>().begin();
-  Operation &op = def.getBody().front().front();
+  emit::KernelSource source(context, job.text, job.error);
+  if (!source)
+    return;
+  auto fail = [&](const std::string &why) { source.fail(why); };
+  kernel::DefOp def = source.def;
+  Operation &op = source.op();
   job.family = op.getName().stripDialect().str();
   gpu::EmitFamily emit = gpu::findFamily(op.getName().getStringRef());
   if (!emit)
@@ -70,28 +59,11 @@ void runJob(Job &job, const CudaTarget &target, MLIRContext &context) {
 LogicalResult emitNvvm(ModuleOp module, const CudaTarget &target, std::vector<CodeBlob> &blobs, EmitReport *report) {
   double start = now();
   SmallVector<kernel::DefOp> defs(module.getOps<kernel::DefOp>());
+  std::vector<std::string> kernels = emit::kernelTexts(defs);
   std::vector<Job> jobs(defs.size());
-  for (auto [def, job] : llvm::zip_equal(defs, jobs)) {
-    llvm::raw_string_ostream stream(job.text);
-    def->print(stream, OpPrintingFlags().useLocalScope());
-  }
-  std::atomic<size_t> next{0};
-  auto work = [&] {
-    MLIRContext context;
-    prepareContext(context);
-    context.getOrLoadDialect<kernel::KernelDialect>();
-    for (size_t j; (j = next++) < jobs.size();)
-      runJob(jobs[j], target, context);
-  };
-  std::vector<std::thread> threads;
-  try {
-    for (size_t t = 1; t < std::min<size_t>(2, jobs.size()); ++t)
-      threads.emplace_back(work);
-  } catch (const std::system_error &) { // no room for another stack: this thread does it alone
-  }
-  work();
-  for (std::thread &thread : threads)
-    thread.join();
+  for (auto [text, job] : llvm::zip_equal(kernels, jobs))
+    job.text = std::move(text);
+  emit::forEachJob(jobs.size(), prepareContext, [&](size_t job, MLIRContext &context) { runJob(jobs[job], target, context); });
 
   bool ok = true;
   std::vector<std::string> texts;

@@ -1,5 +1,7 @@
 #include "lowering/emit/x86/Compile.h"
 
+#include "lowering/emit/LlvmCode.h"
+
 #include "lld/Common/Driver.h"
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVMPass.h"
@@ -16,10 +18,8 @@
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "mlir/Transforms/Passes.h"
-#include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/MC/TargetRegistry.h"
-#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
@@ -72,29 +72,6 @@ std::unique_ptr<llvm::TargetMachine> makeMachine(const X86Target &target, std::s
 /// Kernels arrive vectorised and unrolled: a short pipeline gives the code of -O2 at a fraction of its time.
 constexpr const char *optimisations =
     "function(sroa,early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,loop-mssa(loop-rotate,licm),instcombine<no-verify-fixpoint>,simplifycfg)";
-
-bool optimise(llvm::Module &module, llvm::TargetMachine &machine, std::string &error) {
-  llvm::LoopAnalysisManager loops;
-  llvm::FunctionAnalysisManager functions;
-  llvm::CGSCCAnalysisManager sccs;
-  llvm::ModuleAnalysisManager modules;
-  llvm::PipelineTuningOptions tuning;
-  tuning.LoopVectorization = false;
-  tuning.SLPVectorization = false;
-  llvm::PassBuilder builder(&machine, tuning);
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(sccs);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, sccs, modules);
-  llvm::ModulePassManager passes;
-  if (auto failure = builder.parsePassPipeline(passes, optimisations)) {
-    error = llvm::toString(std::move(failure));
-    return false;
-  }
-  passes.run(module, modules);
-  return true;
-}
 
 /// HB0901 for the linker's files, which lie where TMPDIR says.
 std::string temporaryFailure(llvm::StringRef path, llvm::StringRef found) {
@@ -161,19 +138,16 @@ bool compileToObject(ModuleOp module, const X86Target &target, std::vector<char>
   times.translate += now() - start;
 
   start = now();
-  if (!optimise(*code, *machine, error))
+  if (!emit::optimise(*code, *machine, optimisations, error))
     return false;
   times.optimise += now() - start;
 
   start = now();
   llvm::SmallVector<char, 0> bytes;
-  llvm::raw_svector_ostream stream(bytes);
-  llvm::legacy::PassManager codegen;
-  if (machine->addPassesToEmitFile(codegen, stream, nullptr, llvm::CodeGenFileType::ObjectFile)) {
+  if (!emit::printCode(*code, *machine, llvm::CodeGenFileType::ObjectFile, bytes)) {
     error = "the target cannot emit objects";
     return false;
   }
-  codegen.run(*code);
   object.assign(bytes.begin(), bytes.end());
   times.codegen += now() - start;
   return true;

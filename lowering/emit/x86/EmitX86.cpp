@@ -1,15 +1,12 @@
 #include "lowering/emit/x86/EmitX86.h"
 
+#include "lowering/emit/KernelJobs.h"
 #include "lowering/emit/x86/Executed.h"
 #include "lowering/emit/x86/Families.h"
 #include "mlir/IR/Verifier.h"
-#include "mlir/Parser/Parser.h"
 
-#include <atomic>
 #include <chrono>
 #include <optional>
-#include <system_error>
-#include <thread>
 
 using namespace mlir;
 using namespace hb::x86;
@@ -32,23 +29,12 @@ struct Job {
 
 void runJob(Job &job, MLIRContext &context) {
   double start = now();
-  // Diagnostics of this context become the job's error: the main thread reports them at the kernel's own location.
-  ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
-    job.error += (job.error.empty() ? "" : "; ") + diagnostic.str();
-    return success();
-  });
-  auto fail = [&](const std::string &why) {
-    if (job.error.empty())
-      job.error = why;
-  };
-  OwningOpRef<ModuleOp> source = parseSourceString<ModuleOp>(*job.text, ParserConfig(&context));
+  emit::KernelSource source(context, *job.text, job.error);
   if (!source)
-    return fail("cannot read the kernel back");
-  auto defs = source->getOps<kernel::DefOp>();
-  if (defs.empty())
-    return fail("no kernel.def");
-  kernel::DefOp def = *defs.begin();
-  Operation &op = def.getBody().front().front();
+    return;
+  auto fail = [&](const std::string &why) { source.fail(why); };
+  kernel::DefOp def = source.def;
+  Operation &op = source.op();
   job.family = op.getName().stripDialect().str();
   EmitFamily emit = findFamily(op.getName().getStringRef());
   if (!emit)
@@ -76,35 +62,14 @@ void runJob(Job &job, MLIRContext &context) {
 LogicalResult emitX86(ModuleOp module, ArrayRef<X86Target> targets, std::vector<CodeBlob> &blobs, EmitReport *report) {
   double start = now();
   SmallVector<kernel::DefOp> defs(module.getOps<kernel::DefOp>());
-  std::vector<std::string> texts(defs.size());
-  for (auto [def, text] : llvm::zip_equal(defs, texts)) {
-    llvm::raw_string_ostream stream(text);
-    def->print(stream, OpPrintingFlags().useLocalScope());
-  }
+  const std::vector<std::string> texts = emit::kernelTexts(defs);
   std::vector<Job> jobs(defs.size() * targets.size());
   for (size_t t = 0; t < targets.size(); ++t)
     for (size_t k = 0; k < defs.size(); ++k) {
       jobs[t * defs.size() + k].text = &texts[k];
       jobs[t * defs.size() + k].target = &targets[t];
     }
-
-  std::atomic<size_t> next{0};
-  auto work = [&] {
-    MLIRContext context;
-    prepareContext(context);
-    context.getOrLoadDialect<kernel::KernelDialect>();
-    for (size_t j; (j = next++) < jobs.size();)
-      runJob(jobs[j], context);
-  };
-  std::vector<std::thread> threads;
-  try {
-    for (size_t t = 1; t < std::min<size_t>(2, jobs.size()); ++t)
-      threads.emplace_back(work);
-  } catch (const std::system_error &) { // no room for another stack: this thread does it alone
-  }
-  work();
-  for (std::thread &thread : threads)
-    thread.join();
+  emit::forEachJob(jobs.size(), prepareContext, [&](size_t job, MLIRContext &context) { runJob(jobs[job], context); });
 
   bool ok = true;
   for (size_t k = 0; k < defs.size(); ++k) {
